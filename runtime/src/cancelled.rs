@@ -1,0 +1,318 @@
+//! Why a context ended: the kind, the cause, and both ends of the story: where it was ended, and
+//! the await that was left because of it.
+//!
+//! Invariants:
+//! 1. An [`End`] never changes. All contexts of a subtree that ended together share one.
+//! 2. A [`Cancelled`] is built only when somebody asks why; cancelling builds none.
+
+use std::error::Error;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::site::Site;
+use crate::sync::{AtomicU64, Ordering};
+
+/// A shared error that says why a context ended; it can be downcast.
+pub type Cause = Arc<dyn Error + Send + Sync + 'static>;
+
+/// The two ways in which a context ends; the texts are those of Go's `context` package.
+///
+/// # Examples
+///
+/// ```
+/// use cancel_context::Kind;
+///
+/// assert_eq!(Kind::Cancelled.to_string(), "context canceled");
+/// assert_eq!(Kind::DeadlineExceeded.to_string(), "context deadline exceeded");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Somebody cancelled it.
+    Cancelled,
+    /// Its deadline passed.
+    DeadlineExceeded,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cancelled => "context canceled",
+            Self::DeadlineExceeded => "context deadline exceeded",
+        })
+    }
+}
+
+impl Error for Kind {}
+
+/// Where the end of a context began.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Origin {
+    /// The call that cancelled it.
+    Cancelled(&'static Location<'static>),
+    /// The last canceller was dropped; this is where it was made.
+    Dropped(&'static Location<'static>),
+    /// The call that set the deadline.
+    Deadline(&'static Location<'static>),
+    /// A future completed; this is where it was attached.
+    Completed(&'static Location<'static>),
+    /// A signal arrived; this is its name.
+    Signal(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cancelled(place) => write!(f, "cancelled at {place}"),
+            Self::Dropped(place) => write!(f, "dropped, made at {place}"),
+            Self::Deadline(place) => write!(f, "set at {place}"),
+            Self::Completed(place) => write!(f, "completed, attached at {place}"),
+            Self::Signal(name) => write!(f, "signal {name}"),
+        }
+    }
+}
+
+/// One end, shared by all contexts that it ended.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) kind: Kind,
+    /// `None` stands for the kind's own error.
+    pub(crate) cause: Option<Cause>,
+    pub(crate) origin: Origin,
+    /// When it happened, for the order of two ends that are observed together. A deadline's end
+    /// happened at the deadline, however late it was seen.
+    at: Instant,
+    /// Breaks ties of `at`: a paused clock gives many ends one instant.
+    sequence: u64,
+}
+
+impl End {
+    pub(crate) fn new(kind: Kind, cause: Option<Cause>, origin: Origin, at: Instant) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        // Relaxed: a plain counter; ends that race have no order to keep.
+        let sequence = NEXT.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self {
+            kind,
+            cause,
+            origin,
+            at,
+            sequence,
+        })
+    }
+
+    pub(crate) fn order(&self) -> (Instant, u64) {
+        (self.at, self.sequence)
+    }
+
+    /// Whether a deadline at `deadline` comes before this end. Of equal deadlines the parent's,
+    /// which is this one, is the cause.
+    pub(crate) fn is_after(&self, deadline: Instant) -> bool {
+        match self.kind {
+            Kind::Cancelled => deadline <= self.at,
+            Kind::DeadlineExceeded => deadline < self.at,
+        }
+    }
+
+    pub(crate) fn cause(&self) -> Cause {
+        self.cause.clone().unwrap_or_else(|| Arc::new(self.kind))
+    }
+}
+
+/// Makes a shared cause; one that is a shared error already is not wrapped again.
+pub(crate) fn into_cause(error: impl Into<Box<dyn Error + Send + Sync>>) -> Cause {
+    match error.into().downcast::<Cause>() {
+        Ok(shared) => *shared,
+        Err(error) => Arc::from(error),
+    }
+}
+
+/// The place in the code that a cancellation was left from.
+#[derive(Clone, Copy)]
+pub(crate) enum Left {
+    Site(&'static Site),
+    Place(&'static Location<'static>),
+}
+
+struct Report {
+    end: Arc<End>,
+    left: Option<Left>,
+    path: String,
+}
+
+/// Says that a context ended, why, where that began, and which await was left because of it.
+///
+/// `Display` is one line with both ends:
+/// ``context deadline exceeded: left src/db.rs:41:18 `pool.acquire()`; set at src/api.rs:88:9; in gateway/request 7/db``.
+///
+/// It is one pointer wide, and cheap to clone.
+///
+/// # Examples
+///
+/// ```
+/// use cancel_context::{Context, Kind};
+///
+/// let (ctx, canceller) = Context::background().with_name("request 7").with_cancel();
+/// assert!(ctx.check().is_ok());
+/// canceller.cancel_with("the user hung up");
+/// let cancelled = ctx.check().unwrap_err();
+/// assert_eq!(cancelled.kind(), Kind::Cancelled);
+/// assert_eq!(cancelled.cause().to_string(), "the user hung up");
+/// assert_eq!(cancelled.path(), "request 7");
+/// ```
+#[derive(Clone)]
+pub struct Cancelled(Arc<Report>);
+
+impl Cancelled {
+    pub(crate) fn new(end: Arc<End>, left: Option<Left>, path: String) -> Self {
+        Self(Arc::new(Report { end, left, path }))
+    }
+
+    /// Returns how the context ended.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.0.end.kind
+    }
+
+    /// Returns whether a deadline ended it.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        self.kind() == Kind::DeadlineExceeded
+    }
+
+    /// Returns the cause that was given, or the kind's own error.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        self.0.end.cause()
+    }
+
+    /// Returns where the end began: the call, the deadline, the signal.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.0.end.origin
+    }
+
+    /// Returns the await that was left, if it was one of an annotated function.
+    #[must_use]
+    pub fn site(&self) -> Option<&'static Site> {
+        match self.0.left {
+            Some(Left::Site(site)) => Some(site),
+            _ => None,
+        }
+    }
+
+    /// Returns the names on the way from the root to the context, joined by `/`; empty without any.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.0.path
+    }
+}
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kind())?;
+        if let Some(cause) = &self.0.end.cause {
+            write!(f, " ({})", text_of(cause))?;
+        }
+        let mut separator = ": ";
+        match self.0.left {
+            Some(Left::Site(site)) => write!(f, "{separator}left {site}")?,
+            Some(Left::Place(place)) => write!(f, "{separator}left {place}")?,
+            None => {}
+        }
+        if self.0.left.is_some() {
+            separator = "; ";
+        }
+        write!(f, "{separator}{}", self.origin())?;
+        if !self.path().is_empty() {
+            write!(f, "; in {}", self.path())?;
+        }
+        Ok(())
+    }
+}
+
+/// The cause on one line. A foreign `Display` that panics must not hide the cancellation.
+fn text_of(cause: &Cause) -> String {
+    match catch_unwind(AssertUnwindSafe(|| cause.to_string())) {
+        Ok(text) => text.replace('\n', " "),
+        Err(_) => String::from("a cause whose text panics"),
+    }
+}
+
+impl fmt::Debug for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cancelled({self})")
+    }
+}
+
+impl Error for Cancelled {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0
+            .end
+            .cause
+            .as_deref()
+            .map(|cause| cause as &(dyn Error + 'static))
+    }
+}
+
+/// `TimedOut` for a deadline and `Other` for a cancel, never `Interrupted`, which callers retry;
+/// [`std::io::Error::downcast`] and `get_ref` find the [`Cancelled`] again.
+impl From<Cancelled> for std::io::Error {
+    fn from(cancelled: Cancelled) -> Self {
+        let kind = match cancelled.kind() {
+            Kind::DeadlineExceeded => std::io::ErrorKind::TimedOut,
+            Kind::Cancelled => std::io::ErrorKind::Other,
+        };
+        Self::new(kind, cancelled)
+    }
+}
+
+/// The one-line text.
+impl From<Cancelled> for String {
+    fn from(cancelled: Cancelled) -> Self {
+        cancelled.to_string()
+    }
+}
+
+/// For functions whose error says nothing.
+impl From<Cancelled> for () {
+    fn from(_: Cancelled) -> Self {}
+}
+
+/// What a cancelled call returns in place of its value.
+///
+/// Implemented for every `Result` whose error is `From<Cancelled>`; a value is never made up.
+/// Implement it for a return type of your own that can say "cancelled".
+///
+/// # Examples
+///
+/// ```
+/// use cancel_context::{Cancelled, FromCancelled};
+///
+/// enum Reply {
+///     Text(String),
+///     Gone(Cancelled),
+/// }
+///
+/// impl FromCancelled for Reply {
+///     fn from_cancelled(cancelled: Cancelled) -> Self {
+///         Reply::Gone(cancelled)
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a cancelled call cannot return `{Self}`",
+    label = "cannot say that the call was cancelled",
+    note = "return a `Result` whose error is `From<Cancelled>`, or write `#[cancellable(on_cancel = expr)]`"
+)]
+pub trait FromCancelled {
+    /// Builds what the cancelled call returns.
+    fn from_cancelled(cancelled: Cancelled) -> Self;
+}
+
+impl<T, E: From<Cancelled>> FromCancelled for Result<T, E> {
+    fn from_cancelled(cancelled: Cancelled) -> Self {
+        Err(E::from(cancelled))
+    }
+}

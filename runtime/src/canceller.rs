@@ -1,0 +1,161 @@
+//! Who may end a context: [`Canceller`] and [`DeadlineMover`].
+
+use std::error::Error;
+use std::panic::Location;
+use std::time::Instant;
+
+use crate::cancelled::{Cause, Origin, into_cause};
+use crate::context::Context;
+use crate::tree::{Cancellers, Role};
+
+/// Cancels the context it was made with, and all that was derived from it.
+///
+/// Clones share the right; dropping the last one cancels, unless [`detach`](Self::detach) was
+/// called on any of them.
+///
+/// # Examples
+///
+/// ```
+/// use cancel_context::Context;
+///
+/// let (ctx, canceller) = Context::background().with_cancel();
+/// let child = ctx.with_name("child");
+/// canceller.cancel_with("no longer needed");
+/// assert_eq!(child.cause().unwrap().to_string(), "no longer needed");
+/// ```
+#[derive(Debug)]
+#[must_use = "dropping the last canceller cancels"]
+pub struct Canceller {
+    context: Context,
+}
+
+impl Canceller {
+    /// Takes over the one count that the context was made with.
+    pub(crate) fn new(context: Context) -> Self {
+        Self { context }
+    }
+
+    /// Cancels; the first end of a context stands, so cancelling again changes nothing.
+    ///
+    /// When this returns, the context and every descendant report cancelled, on every thread, and
+    /// whoever waits has been woken. Until then another thread may see a child cancelled and its
+    /// sibling not.
+    #[track_caller]
+    pub fn cancel(&self) {
+        self.end(None, Origin::Cancelled(Location::caller()));
+    }
+
+    /// Cancels with a cause, which is kept only if this is the context's first end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    /// use std::io;
+    ///
+    /// let (ctx, canceller) = Context::background().with_cancel();
+    /// canceller.cancel_with(io::Error::other("disk full"));
+    /// canceller.cancel_with("too late");
+    /// assert!(ctx.cause().unwrap().downcast_ref::<io::Error>().is_some());
+    /// ```
+    #[track_caller]
+    pub fn cancel_with(&self, cause: impl Into<Box<dyn Error + Send + Sync>>) {
+        self.end(
+            Some(into_cause(cause)),
+            Origin::Cancelled(Location::caller()),
+        );
+    }
+
+    /// Gives up, for all clones, that dropping the last one cancels.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    ///
+    /// let (ctx, canceller) = Context::background().with_cancel();
+    /// canceller.detach();
+    /// assert!(!ctx.is_cancelled());
+    /// ```
+    pub fn detach(self) {
+        if let Some(cancellers) = self.cancellers() {
+            cancellers.detach();
+        }
+    }
+
+    pub(crate) fn end(&self, cause: Option<Cause>, origin: Origin) {
+        if let Some(node) = self.context.arc() {
+            node.cancel(cause, origin);
+        }
+    }
+
+    fn cancellers(&self) -> Option<&Cancellers> {
+        match &self.context.node()?.role {
+            Role::Cancel(cancellers) => Some(cancellers),
+            _ => None,
+        }
+    }
+}
+
+impl Clone for Canceller {
+    fn clone(&self) -> Self {
+        if let Some(cancellers) = self.cancellers() {
+            cancellers.add();
+        }
+        Self {
+            context: self.context.clone(),
+        }
+    }
+}
+
+impl Drop for Canceller {
+    fn drop(&mut self) {
+        let (Some(node), Some(cancellers)) = (self.context.arc(), self.cancellers()) else {
+            return;
+        };
+        if !cancellers.remove() {
+            return;
+        }
+        if cancellers.is_detached() {
+            node.release();
+        } else {
+            node.cancel(None, Origin::Dropped(node.place));
+        }
+    }
+}
+
+/// Moves the deadline of the context it was made with.
+///
+/// Dropping it leaves the deadline where it is.
+///
+/// # Examples
+///
+/// ```
+/// use cancel_context::Context;
+/// use std::time::{Duration, Instant};
+///
+/// let (ctx, mover) = Context::background().with_movable_deadline(Instant::now());
+/// assert!(!mover.move_to(Instant::now() + Duration::from_secs(60)), "too late");
+/// assert!(ctx.is_cancelled());
+/// ```
+#[derive(Debug)]
+pub struct DeadlineMover {
+    context: Context,
+}
+
+impl DeadlineMover {
+    pub(crate) fn new(context: Context) -> Self {
+        Self { context }
+    }
+
+    /// Moves the deadline, forward or back, and returns whether that was in time: not once the
+    /// context has ended or its deadline has passed.
+    ///
+    /// A deadline in the past ends the context before this returns.
+    pub fn move_to(&self, deadline: impl Into<Instant>) -> bool {
+        self.context.arc().is_some_and(|node| match &node.role {
+            Role::Deadline(own) => own.move_to(deadline.into(), &node),
+            _ => false,
+        })
+    }
+}

@@ -1,0 +1,115 @@
+//! A future whose completion ends a context.
+//!
+//! Nobody awaits it: it is polled once when it is attached, and then whenever it wakes, as a task
+//! on the runtime it was attached in, or else by whoever wakes it. So it costs no task of its own
+//! while it is pending, and works on any executor.
+//!
+//! Invariants:
+//! 1. Who takes the future out of `state` polls it; who wakes meanwhile leaves a note, and the
+//!    poller polls again. So a wake is never lost and the future is never polled twice at a time.
+//! 2. The future is polled and dropped outside of the lock.
+//! 3. The node owns this, and this points back weakly: when the node is dropped, so is the future.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Poll, Wake, Waker};
+
+use crate::callbacks::Home;
+use crate::cancelled::{Cause, Origin};
+use crate::sync::{Mutex, OnceLock};
+use crate::tree::Node;
+
+type Source = Pin<Box<dyn Future<Output = Cause> + Send>>;
+
+enum State {
+    Waiting(Source),
+    Polled { woken: bool },
+    Over,
+}
+
+pub(crate) struct Completion {
+    state: Mutex<State>,
+    home: Home,
+    node: OnceLock<Weak<Node>>,
+}
+
+impl Completion {
+    pub(crate) fn new(source: impl Future<Output = Cause> + Send + 'static) -> Arc<Self> {
+        let state = Mutex::new(State::Waiting(Box::pin(source)));
+        Arc::new(Self {
+            state,
+            home: Home::here(),
+            node: OnceLock::new(),
+        })
+    }
+
+    /// Polls for the first time, on behalf of `node`.
+    pub(crate) fn attach(self: &Arc<Self>, node: &Arc<Node>) {
+        self.node.get_or_init(|| Arc::downgrade(node));
+        self.drive();
+    }
+
+    fn drive(self: &Arc<Self>) {
+        let Some(node) = self.node.get().and_then(Weak::upgrade) else {
+            return;
+        };
+        let waker = Waker::from(Arc::new(Alarm(Arc::downgrade(self))));
+        let mut taken = self.take();
+        while let Some(mut source) = taken {
+            let mut task = std::task::Context::from_waker(&waker);
+            let polled = catch_unwind(AssertUnwindSafe(|| source.as_mut().poll(&mut task)));
+            taken = match polled {
+                Ok(Poll::Pending) if node.end().is_none() => self.put_back(source),
+                // It has panicked, which the hook has reported, or is not needed any more.
+                Ok(Poll::Pending) | Err(_) => return self.close(),
+                Ok(Poll::Ready(cause)) => {
+                    self.close();
+                    return node.cancel(Some(cause), Origin::Completed(node.place));
+                }
+            };
+        }
+    }
+
+    fn take(&self) -> Option<Source> {
+        let mut state = self.state.lock();
+        match std::mem::replace(&mut *state, State::Over) {
+            State::Waiting(source) => {
+                *state = State::Polled { woken: false };
+                Some(source)
+            }
+            State::Polled { .. } => {
+                *state = State::Polled { woken: true };
+                None
+            }
+            State::Over => None,
+        }
+    }
+
+    /// Gives the future back if it was woken while it was polled.
+    fn put_back(&self, source: Source) -> Option<Source> {
+        let mut state = self.state.lock();
+        if matches!(*state, State::Polled { woken: true }) {
+            *state = State::Polled { woken: false };
+            return Some(source);
+        }
+        *state = State::Waiting(source);
+        None
+    }
+
+    fn close(&self) {
+        *self.state.lock() = State::Over;
+    }
+}
+
+/// What the future wakes; it does not keep the future alive.
+struct Alarm(Weak<Completion>);
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        if let Some(completion) = self.0.upgrade() {
+            let home = completion.home.clone();
+            home.run(move || completion.drive());
+        }
+    }
+}

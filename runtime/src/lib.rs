@@ -1,0 +1,104 @@
+//! Go's context tree for Rust, checked at every await.
+//!
+//! Rust cannot stop an async function from outside except by dropping it, wherever it is; by hand,
+//! a cancellation has to be passed and checked at each await, and the one that was forgotten hangs
+//! the shutdown. This crate has the compiler write the checks: [`cancellable`] rewrites a function so
+//! that its context is checked at every `.await`, and leaves it with an error that says who ended the
+//! context and which await was left.
+//!
+//! ```
+//! use cancel_context::{Cancelled, Context, cancellable};
+//! use std::time::Duration;
+//!
+//! #[cancellable]
+//! async fn user(id: u64) -> Result<String, Cancelled> {
+//!     let name = lookup(ctx, id).await?;                     // checked
+//!     let ctx = ctx.with_timeout(Duration::from_millis(50)); // narrows it for what follows
+//!     let title = lookup(&ctx, 0).await?;                    // checked against the narrowed one
+//!     Ok(format!("{title} {name}"))
+//! }
+//!
+//! #[cancellable]
+//! async fn lookup(key: u64) -> Result<String, Cancelled> {
+//!     tokio::task::yield_now().await;
+//!     Ok(key.to_string())
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let (ctx, canceller) = Context::background().with_name("request 7").with_cancel();
+//! assert_eq!(user(&ctx, 7).await.unwrap(), "0 7"); // the caller hands the context in first
+//!
+//! canceller.cancel_with("the user hung up");
+//! let error = user(&ctx, 7).await.unwrap_err().to_string();
+//! // context canceled (the user hung up): left src/lib.rs:8:30 `lookup(ctx, id)`; cancelled at …
+//! assert!(error.contains("`lookup(ctx, id)`") && error.ends_with("; in request 7"));
+//! # }
+//! ```
+//!
+//! # Rules
+//!
+//! - Derive, do not store: a function takes its context from its caller and hands a derived one on.
+//! - A [`Context`] can only be watched; what cancels it is the [`Canceller`] that came with it, and
+//!   dropping that cancels. So a request ends when the function that made its context returns.
+//! - [`Context::run`] opens a scope around code that is not annotated; [`Context::spawn`] does so for
+//!   a task.
+//! - Clean-up that has to finish goes into [`Context::shield`] or `#[shield]`.
+//! - Blocking code and loops look with [`Context::check`]; a library's own interrupt is attached with
+//!   [`Context::interrupt_with`].
+//!
+//! # Limits
+//!
+//! - Code between two awaits is never interrupted.
+//! - A future that is dropped from outside (a lost `select!` arm, an aborted task) leaves no error.
+//! - Nested `async` blocks and async closures are not rewritten; the await that polls them is.
+//!
+//! # Cost
+//!
+//! Deriving is one allocation without a lock. An await that does not end up pending looks at the
+//! context once. A task registers one waker per context, not one per await. A deadline costs a look
+//! at the clock per await, and an entry with the runtime's one driver only while somebody waits.
+//!
+//! # Features
+//!
+//! - `macros` (default): the attribute.
+//! - `tokio` (default): tasks, signals, and deadlines on tokio's clock. Without it the tree, scopes
+//!   and awaits work on any executor, and deadlines are kept by one thread of the process.
+//!
+//! What is promised, by number, is in [`guarantees`].
+
+mod callbacks;
+mod cancelled;
+mod canceller;
+mod completion;
+mod context;
+mod deadline;
+mod guard;
+#[expect(unsafe_code, reason = "the tagged pointer behind `Context`")]
+mod raw;
+mod scope;
+#[cfg(feature = "tokio")]
+pub mod signal;
+mod site;
+mod sync;
+#[cfg(feature = "tokio")]
+mod task;
+mod tree;
+mod waiters;
+
+#[doc(hidden)]
+pub mod private;
+
+pub mod guarantees {
+    #![doc = include_str!("guarantees.md")]
+}
+
+pub use callbacks::{AfterCancel, InterruptGuard};
+#[cfg(feature = "macros")]
+pub use cancel_context_macros::cancellable;
+pub use cancelled::{Cancelled, Cause, FromCancelled, Kind, Origin};
+pub use canceller::{Canceller, DeadlineMover};
+pub use context::{AsContext, Context};
+pub use guard::{Run, Shield, UntilCancelled};
+pub use scope::outside;
+pub use site::Site;

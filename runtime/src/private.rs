@@ -1,0 +1,134 @@
+//! What the attribute's output names, and nothing else. No part of the public interface.
+
+use std::time::Duration;
+
+pub use crate::guard::{Guard, Shield, Waiter};
+pub use crate::site::Site;
+
+use crate::cancelled::Cancelled;
+use crate::canceller::Canceller;
+use crate::context::{AsContext, Context};
+
+/// The context behind a variable; an error at that variable if it is none.
+pub fn context<C: AsContext + ?Sized>(context: &C) -> &Context {
+    context.as_context()
+}
+
+/// The check as an await begins, before its operand is evaluated.
+///
+/// # Errors
+///
+/// Returns the [`Cancelled`] if the context has ended.
+pub fn enter<'a, C: AsContext + ?Sized>(
+    context: &'a C,
+    site: &'static Site,
+) -> Result<&'a Context, Cancelled> {
+    let context = context.as_context();
+    context.left_at(site).map_or(Ok(context), Err)
+}
+
+/// As [`enter`], for an operand that moves the variable.
+///
+/// # Errors
+///
+/// Returns the [`Cancelled`] if the context has ended.
+pub fn enter_owned<C: AsContext>(context: &C, site: &'static Site) -> Result<C::Held, Cancelled> {
+    enter(context, site)?;
+    Ok(context.hold())
+}
+
+/// The future around an await.
+pub fn guard<'w, C, F: Future>(
+    context: C,
+    future: F,
+    waiter: &'w mut Waiter,
+    site: &'static Site,
+) -> Guard<'w, C, F> {
+    Guard::new(context, future, waiter, site)
+}
+
+/// The context inside of `#[shield]`.
+#[track_caller]
+pub fn shield_context<C: AsContext + ?Sized>(context: &C) -> Context {
+    context.as_context().without_cancel()
+}
+
+/// The context inside of `#[shield(timeout = …)]`.
+#[track_caller]
+pub fn shield_context_timeout<C: AsContext + ?Sized>(context: &C, timeout: Duration) -> Context {
+    shield_context(context).with_timeout(timeout)
+}
+
+/// The future of an await inside of `#[shield]`, whose context is `context`.
+pub fn shielded<F: Future>(future: F, context: &Context) -> Shield<F> {
+    Shield::new(context.clone(), future)
+}
+
+/// The root of a `main` or a test.
+#[derive(Debug)]
+pub struct Root {
+    context: Context,
+    // Cancels at the end of the test.
+    _canceller: Option<Canceller>,
+}
+
+impl Root {
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+}
+
+/// The root of an annotated `main`, which signals cancel.
+///
+/// # Panics
+///
+/// Panics if the process cannot listen for signals.
+#[cfg(feature = "tokio")]
+#[must_use]
+pub fn main_root() -> Root {
+    let context = crate::signal::context().expect("the process can listen for signals");
+    Root {
+        context,
+        _canceller: None,
+    }
+}
+
+/// The root of an annotated `main`.
+#[cfg(not(feature = "tokio"))]
+#[must_use]
+pub fn main_root() -> Root {
+    Root {
+        context: Context::background(),
+        _canceller: None,
+    }
+}
+
+/// The root of an annotated test, cancelled when the test ends.
+#[must_use]
+#[track_caller]
+pub fn test_root() -> Root {
+    let (context, canceller) = Context::background().with_cancel();
+    Root {
+        context,
+        _canceller: Some(canceller),
+    }
+}
+
+/// How many wakers and callbacks wait for this context itself.
+#[must_use]
+pub fn waiting(context: &Context) -> usize {
+    context
+        .anchor()
+        .and_then(Context::node)
+        .map_or(0, |node| node.links.lock().waiting())
+}
+
+/// How many contexts derived from this one somebody waits for.
+#[must_use]
+pub fn children(context: &Context) -> usize {
+    context
+        .anchor()
+        .and_then(Context::node)
+        .map_or(0, |node| node.links.lock().children())
+}

@@ -1,0 +1,210 @@
+//! What is going on in this thread's poll: the current context, and who has promised to be woken.
+//!
+//! An await need not register a waker of its own if an await above it, in the same poll, of the same
+//! context and with the same waker, does. So polls nest *frames*: the outermost await of a context
+//! in a task (its *owner*) pushes one, registers if its poll ends pending, and keeps that
+//! registration from poll to poll. Awaits below that find their context and waker in the topmost
+//! frame only look.
+//!
+//! Invariants:
+//! 1. A frame lives no longer than the poll that pushed it, also when that panics: whoever changes
+//!    a thread-local restores it by `Drop`.
+//! 2. An owner registers after its inner poll, and looks at the end after registering, so no end is
+//!    missed; an await below that found no end, relies on it.
+//! 3. `LOOKS` counts awaits that looked and stay pending. An await that finds the end although one
+//!    below it has looked in this very poll, was overtaken by the cancel: it stays for one more
+//!    poll, which it asks for, so that the innermost await is the first to leave.
+//! 4. `SHIELDS` lists the shields that were pending in this poll, in the order of their polls; what
+//!    was added during an inner poll is below it. The outermost owner empties it.
+
+use std::cell::{Cell, RefCell};
+use std::sync::{Arc, Weak};
+use std::task::Waker;
+
+use crate::context::Context;
+
+/// The identity of a waker, comparable while somebody keeps the waker itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WakerId(usize, usize);
+
+impl WakerId {
+    pub(crate) fn of(waker: &Waker) -> Self {
+        Self(
+            waker.data().addr(),
+            std::ptr::from_ref(waker.vtable()).addr(),
+        )
+    }
+
+    const NONE: Self = Self(0, 0);
+}
+
+/// The promise of the nearest owner above.
+#[derive(Clone, Copy)]
+struct Frame {
+    /// The address of the context, 0 if nobody promised anything.
+    context: usize,
+    waker: WakerId,
+    /// How many owners there are.
+    depth: u32,
+}
+
+impl Frame {
+    const NONE: Self = Self {
+        context: 0,
+        waker: WakerId::NONE,
+        depth: 0,
+    };
+}
+
+thread_local! {
+    static CURRENT: RefCell<Context> = const { RefCell::new(Context::background()) };
+    static FRAME: Cell<Frame> = const { Cell::new(Frame::NONE) };
+    static LOOKS: Cell<u64> = const { Cell::new(0) };
+    static SHIELDS: RefCell<Vec<Weak<()>>> = const { RefCell::new(Vec::new()) };
+}
+
+pub(crate) fn current() -> Context {
+    // A destructor of another thread-local may ask when this one is gone.
+    CURRENT
+        .try_with(|current| current.borrow().clone())
+        .unwrap_or(Context::background())
+}
+
+/// Makes a context the current one until it is dropped.
+pub(crate) struct Entered {
+    previous: Context,
+}
+
+impl Entered {
+    pub(crate) fn new(context: Context) -> Self {
+        Self {
+            previous: CURRENT.replace(context),
+        }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let previous = std::mem::replace(&mut self.previous, Context::background());
+        // The context that is taken out may be the last handle: it is dropped after the borrow.
+        drop(CURRENT.replace(previous));
+    }
+}
+
+/// Restores the frame that was there before.
+struct Restored(Frame);
+
+impl Drop for Restored {
+    fn drop(&mut self) {
+        FRAME.set(self.0);
+        if self.0.depth == 0 {
+            SHIELDS.with_borrow_mut(Vec::clear);
+        }
+    }
+}
+
+/// One poll of an await, from before its inner poll to after it.
+pub(crate) struct Watch {
+    /// If this await is an owner, which it then has to register as.
+    owned: Option<Restored>,
+    looks: u64,
+    shields: usize,
+}
+
+impl Watch {
+    /// Begins a poll of an await of `anchor` with `waker`.
+    pub(crate) fn begin(anchor: &Context, waker: &Waker) -> Self {
+        let above = FRAME.get();
+        let context = anchor.address();
+        let waker = WakerId::of(waker);
+        let owned = (above.context != context || above.waker != waker).then(|| {
+            FRAME.set(Frame {
+                context,
+                waker,
+                depth: above.depth + 1,
+            });
+            Restored(above)
+        });
+        let shields = SHIELDS.with_borrow(Vec::len);
+        Self {
+            owned,
+            looks: LOOKS.get(),
+            shields,
+        }
+    }
+
+    /// How many owners are above, if this is one.
+    pub(crate) fn depth(&self) -> Option<u32> {
+        self.owned.as_ref().map(|restored| restored.0.depth)
+    }
+
+    /// Whether an await below looked, found no end, and stays.
+    pub(crate) fn was_looked_below(&self) -> bool {
+        LOOKS.get() != self.looks
+    }
+
+    /// Says to those above that this await has looked and stays.
+    pub(crate) fn stay() {
+        LOOKS.set(LOOKS.get().wrapping_add(1));
+    }
+
+    /// Adds the shields that were pending below in this poll.
+    pub(crate) fn collect_shields(&self, known: &mut Vec<Weak<()>>) {
+        SHIELDS.with_borrow(|shields| {
+            for shield in shields.iter().skip(self.shields) {
+                if !known.iter().any(|other| other.ptr_eq(shield)) {
+                    known.push(Weak::clone(shield));
+                }
+            }
+        });
+    }
+}
+
+/// Leaves the current context and all promises above until it is dropped.
+pub(crate) struct Outside {
+    _entered: Entered,
+    _frame: Restored,
+}
+
+impl Outside {
+    pub(crate) fn new(context: Context) -> Self {
+        let above = FRAME.get();
+        FRAME.set(Frame {
+            depth: above.depth,
+            ..Frame::NONE
+        });
+        Self {
+            _entered: Entered::new(context),
+            _frame: Restored(above),
+        }
+    }
+}
+
+/// A shield that is pending; the owners above wait for it.
+pub(crate) fn note_shield(shield: &Arc<()>) {
+    if FRAME.get().depth > 0 {
+        SHIELDS.with_borrow_mut(|shields| shields.push(Arc::downgrade(shield)));
+    }
+}
+
+/// Runs `action` in no scope: for a synchronous `block_on` inside of a task.
+///
+/// A `block_on` in a function that is polled in a scope would run in that scope, on behalf of
+/// another task. Inside `action` the current context is `background`.
+///
+/// # Examples
+///
+/// ```
+/// use cancel_context::{Context, outside};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let ctx = Context::background().with_name("job");
+/// let current = ctx.run(async { outside(Context::current) }).await.unwrap();
+/// assert_eq!(current, Context::background());
+/// # }
+/// ```
+pub fn outside<T>(action: impl FnOnce() -> T) -> T {
+    let _outside = Outside::new(Context::background());
+    action()
+}

@@ -1,0 +1,113 @@
+//! An await in annotated code: where it is, and what it waits for.
+//!
+//! The attribute emits one `static` per await, so a site has an identity for the whole process:
+//! its address, and across runs its place.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::panic::Location;
+
+/// An await of an annotated function: its place, its text and the function it is in.
+///
+/// Two sites are equal when they are the same await: same file, line and column, in the same
+/// function. `Display` is ``src/db.rs:41:18 `pool.acquire()` ``.
+///
+/// # Examples
+///
+/// ```
+/// use cancel_context::{Cancelled, Context, cancellable};
+///
+/// #[cancellable]
+/// async fn wait() -> Result<(), Cancelled> {
+///     std::future::pending::<()>().await;
+///     Ok(())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let ctx = Context::background().with_timeout(std::time::Duration::ZERO);
+/// let cancelled = wait(&ctx).await.unwrap_err();
+/// let site = cancelled.site().unwrap();
+/// assert_eq!(site.expression(), "std::future::pending::<()>()");
+/// assert!(site.function().ends_with("::wait"));
+/// # }
+/// ```
+pub struct Site {
+    place: &'static Location<'static>,
+    expression: &'static str,
+    function: &'static str,
+}
+
+impl Site {
+    /// For the attribute: a site at the place of the caller.
+    #[doc(hidden)]
+    #[must_use]
+    #[track_caller]
+    pub const fn new(expression: &'static str, function: &'static str) -> Self {
+        Self {
+            place: Location::caller(),
+            expression,
+            function,
+        }
+    }
+
+    /// Returns the source file, as the compiler was given it.
+    #[must_use]
+    pub fn file(&self) -> &'static str {
+        self.place.file()
+    }
+
+    /// Returns the line of the `await`, counted from 1.
+    #[must_use]
+    pub fn line(&self) -> u32 {
+        self.place.line()
+    }
+
+    /// Returns the column of the `await`, counted from 1.
+    #[must_use]
+    pub fn column(&self) -> u32 {
+        self.place.column()
+    }
+
+    /// Returns the awaited expression as the source has it, cut where it is long.
+    #[must_use]
+    pub fn expression(&self) -> &'static str {
+        self.expression
+    }
+
+    /// Returns the path of the function the await is in.
+    #[must_use]
+    pub fn function(&self) -> &'static str {
+        self.function
+    }
+
+    fn identity(&self) -> (&'static str, u32, u32, &'static str) {
+        (self.file(), self.line(), self.column(), self.function)
+    }
+}
+
+impl PartialEq for Site {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for Site {}
+
+impl Hash for Site {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
+    }
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} `{}`", self.place, self.expression)
+    }
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Site({self} in {})", self.function)
+    }
+}

@@ -1,0 +1,428 @@
+//! The nodes of the tree: what a context was derived from, and whether and why it has ended.
+//!
+//! A node points up, to what it was derived from (its *lineage*) and to its *sources*, the contexts
+//! whose end is its own, too. Nobody points down unless somebody waits (see [`crate::waiters`]), so
+//! deriving a context is one allocation and takes no lock.
+//!
+//! Invariants:
+//! 1. `end` is set once, and never changes. Whoever asks whether a node has ended works it out from
+//!    its sources and stores it, top down: so a node and its descendants never contradict each
+//!    other, and what was reported once stays. The first end that is stored stands.
+//! 2. The end of a source is the end of its descendants as soon as it is stored, since they look
+//!    upwards: when `cancel` has stored it, every descendant reports it, on every thread, whether
+//!    or not the walk that wakes the waiters has reached it, and for a second caller as well.
+//! 3. A deadline that has passed is an end that happened at that instant, however late it is seen:
+//!    ends are ordered by when they happened.
+//! 4. Chains are walked by loops, merges with an explicit stack: depth costs no thread stack.
+//! 5. `role` and `place` never change; `lineage` and merged sources are taken by `Drop` only.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::cancelled::{Cause, End, Kind, Origin};
+use crate::completion::Completion;
+use crate::context::Context;
+use crate::deadline::{Deadline, Moment, system_or_runtime_now};
+use crate::sync::{AtomicBool, AtomicUsize, Mutex, OnceLock, Ordering};
+use crate::waiters::Links;
+
+/// What a node adds to what it was derived from.
+pub(crate) enum Role {
+    Cancel(Cancellers),
+    Deadline(Deadline),
+    Completion {
+        /// Owned here, so that the future is dropped with the node.
+        _source: Arc<Completion>,
+    },
+    Value(Box<dyn Any + Send + Sync>, &'static str),
+    Name(Cow<'static, str>),
+    WithoutCancel,
+    Any(Box<[Context]>),
+    All(Box<[Context]>),
+}
+
+/// Who may still cancel a node.
+#[derive(Debug)]
+pub(crate) struct Cancellers {
+    count: AtomicUsize,
+    detached: AtomicBool,
+}
+
+impl Cancellers {
+    pub(crate) fn one() -> Self {
+        Self {
+            count: AtomicUsize::new(1),
+            detached: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn add(&self) {
+        // Relaxed: whoever clones holds one already, so the count cannot reach zero meanwhile.
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the last one is gone now.
+    pub(crate) fn remove(&self) -> bool {
+        // AcqRel: the last one sees what the others did before they went, `detach` included.
+        self.count.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    pub(crate) fn detach(&self) {
+        // Relaxed: ordered by the count, see `remove`.
+        self.detached.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_detached(&self) -> bool {
+        // Relaxed: as in `detach`.
+        self.detached.load(Ordering::Relaxed)
+    }
+
+    fn any_left(&self) -> bool {
+        // Acquire: pairs with `remove`.
+        self.count.load(Ordering::Acquire) > 0
+    }
+}
+
+pub(crate) struct Node {
+    /// What it was derived from: for values, names and the text.
+    lineage: Context,
+    pub(crate) role: Role,
+    pub(crate) place: &'static Location<'static>,
+    /// Set once (invariant 1).
+    end: OnceLock<Arc<End>>,
+    /// Who waits; see `waiters` for its lock order.
+    pub(crate) links: Mutex<Links>,
+}
+
+impl Node {
+    pub(crate) fn new(
+        lineage: Context,
+        role: Role,
+        place: &'static Location<'static>,
+    ) -> Arc<Self> {
+        let node = Self {
+            lineage,
+            role,
+            place,
+            end: OnceLock::new(),
+            links: Mutex::new(Links::new()),
+        };
+        node.adopt_first_ended();
+        Arc::new(node)
+    }
+
+    /// Of several sources ended already, the first in the list counts.
+    fn adopt_first_ended(&self) {
+        if let Role::Any(sources) = &self.role
+            && let Some(end) = sources.iter().find_map(|source| source.node()?.end())
+        {
+            self.store(Arc::clone(end));
+        }
+    }
+
+    pub(crate) fn lineage(&self) -> &Context {
+        &self.lineage
+    }
+
+    /// The contexts whose end is this node's, too.
+    pub(crate) fn sources(&self) -> &[Context] {
+        match &self.role {
+            Role::Any(sources) | Role::All(sources) => sources,
+            Role::WithoutCancel => &[],
+            _ => std::slice::from_ref(&self.lineage),
+        }
+    }
+
+    fn is_merge(&self) -> bool {
+        matches!(self.role, Role::Any(_) | Role::All(_))
+    }
+
+    /// Whether its end is by definition that of its lineage, so that nobody need wait on it itself.
+    pub(crate) fn is_transparent(&self) -> bool {
+        matches!(self.role, Role::Value(..) | Role::Name(_))
+    }
+
+    /// Why it has ended, if it has; consults the clock.
+    pub(crate) fn end(&self) -> Option<&Arc<End>> {
+        if self.end.get().is_none() {
+            let mut moment = Moment::default();
+            if self.may_have_ended(&mut moment) {
+                self.settle(&mut moment);
+            }
+        }
+        self.end.get()
+    }
+
+    /// Why it has ended, as far as somebody has found out.
+    pub(crate) fn stored_end(&self) -> Option<&Arc<End>> {
+        self.end.get()
+    }
+
+    fn store(&self, end: Arc<End>) {
+        // The first one stands (invariant 1); nothing foreign runs in here.
+        self.end.get_or_init(|| end);
+    }
+
+    /// False only if nothing above has ended; takes no memory.
+    fn may_have_ended(&self, moment: &mut Moment) -> bool {
+        let mut node = self;
+        loop {
+            if node.end.get().is_some() {
+                return true;
+            }
+            match &node.role {
+                Role::Deadline(deadline) if deadline.passed(moment).is_some() => return true,
+                Role::Any(_) | Role::All(_) => return true,
+                Role::WithoutCancel => return false,
+                _ => {}
+            }
+            match node.lineage.node() {
+                Some(parent) => node = parent,
+                None => return false,
+            }
+        }
+    }
+
+    /// Stores the ends of this node and of all that it depends on, sources first.
+    pub(crate) fn settle(&self, moment: &mut Moment) {
+        let mut merges_seen = HashSet::new();
+        let mut stack = vec![(self, false)];
+        while let Some((node, sources_are_settled)) = stack.pop() {
+            if node.end.get().is_some() {
+                continue;
+            }
+            if sources_are_settled {
+                if let Some(end) = node.work_out(moment) {
+                    node.store(end);
+                }
+                continue;
+            }
+            // Every way to a node twice leads through a merge: a chain is walked once.
+            if node.is_merge() && !merges_seen.insert(std::ptr::from_ref(node)) {
+                continue;
+            }
+            stack.push((node, true));
+            let sources = node.sources().iter().filter_map(Context::node);
+            stack.extend(sources.map(|source| (source, false)));
+        }
+    }
+
+    /// Its end, from the stored ends of its sources.
+    fn work_out(&self, moment: &mut Moment) -> Option<Arc<End>> {
+        let inherited = self.inherited();
+        if let Role::Deadline(deadline) = &self.role
+            && let Some(at) = deadline.passed(moment)
+            && inherited.is_none_or(|end| end.is_after(at))
+        {
+            return Some(deadline.end(at));
+        }
+        inherited.cloned()
+    }
+
+    /// The end it takes over from its sources, if they have what it takes.
+    fn inherited(&self) -> Option<&Arc<End>> {
+        let mut ends = self.sources().iter().map(|source| source.node()?.end.get());
+        match &self.role {
+            Role::All(_) => ends
+                .collect::<Option<Vec<_>>>()?
+                .into_iter()
+                .max_by_key(|end| end.order()),
+            Role::Any(_) => ends.flatten().min_by_key(|end| end.order()),
+            _ => ends.next()?,
+        }
+    }
+
+    /// Ends it, unless it has ended: the earlier end stands. Then wakes whoever waits.
+    pub(crate) fn cancel(self: &Arc<Self>, cause: Option<Cause>, origin: Origin) {
+        if self.end().is_none() {
+            let now = system_or_runtime_now();
+            self.store(End::new(Kind::Cancelled, cause, origin, now));
+        }
+        self.finish();
+    }
+
+    /// The earliest deadline above and here, of those that count.
+    pub(crate) fn deadline(&self) -> Option<(Instant, &Deadline)> {
+        let mut earliest: Option<(Instant, &Deadline)> = None;
+        let mut node = self;
+        loop {
+            match &node.role {
+                // Of equal deadlines the parent's counts.
+                Role::Deadline(deadline) => earliest = earlier(Some(deadline.dated()), earliest),
+                Role::Any(_) | Role::All(_) => {
+                    let merged = node.fold_sources(None, Self::combine_deadlines);
+                    return earlier(merged, earliest);
+                }
+                _ => {}
+            }
+            match node.sources().first().and_then(Context::node) {
+                Some(parent) => node = parent,
+                None => return earliest,
+            }
+        }
+    }
+
+    fn combine_deadlines<'a>(
+        &'a self,
+        sources: &[Option<(Instant, &'a Deadline)>],
+    ) -> Option<(Instant, &'a Deadline)> {
+        match &self.role {
+            // Only if all of them end at a known time does the last one.
+            Role::All(_) => {
+                let all = sources.iter().copied().collect::<Option<Vec<_>>>()?;
+                all.into_iter().max_by_key(|(at, _)| *at)
+            }
+            role => {
+                // Of equal deadlines the first one counts, and that of a source before one's own.
+                let first = sources.iter().copied().flatten().min_by_key(|(at, _)| *at);
+                match role {
+                    Role::Deadline(deadline) => earlier(first, Some(deadline.dated())),
+                    _ => first,
+                }
+            }
+        }
+    }
+
+    /// Whether it has ended, or anything is left that could end it.
+    pub(crate) fn can_end(&self) -> bool {
+        let mut node = self;
+        loop {
+            if node.can_end_by_itself() {
+                return true;
+            }
+            if node.is_merge() {
+                return node.fold_sources(false, Self::combine_can_end);
+            }
+            match node.sources().first().and_then(Context::node) {
+                Some(parent) => node = parent,
+                None => return false,
+            }
+        }
+    }
+
+    fn can_end_by_itself(&self) -> bool {
+        self.end.get().is_some()
+            || match &self.role {
+                Role::Cancel(cancellers) => cancellers.any_left(),
+                Role::Deadline(_) | Role::Completion { .. } => true,
+                _ => false,
+            }
+    }
+
+    fn combine_can_end(&self, sources: &[bool]) -> bool {
+        self.can_end_by_itself()
+            || match &self.role {
+                Role::All(_) => !sources.is_empty() && sources.iter().all(|can| *can),
+                _ => sources.iter().any(|can| *can),
+            }
+    }
+
+    /// Works out a property of a node from that of its sources, all the way up, without recursion;
+    /// `root` is that of `background`.
+    fn fold_sources<'a, T: Copy>(&'a self, root: T, combine: impl Fn(&'a Self, &[T]) -> T) -> T {
+        let mut known: HashMap<*const Self, T> = HashMap::new();
+        let mut stack = vec![self];
+        while let Some(&node) = stack.last() {
+            let before = stack.len();
+            let sources = node.sources().iter();
+            let mut values = Vec::with_capacity(node.sources().len());
+            for source in sources {
+                match source.node() {
+                    None => values.push(root),
+                    Some(source) => match known.get(&std::ptr::from_ref(source)) {
+                        Some(value) => values.push(*value),
+                        None => stack.push(source),
+                    },
+                }
+            }
+            if stack.len() == before {
+                known.insert(std::ptr::from_ref(node), combine(node, &values));
+                stack.pop();
+            }
+        }
+        known
+            .get(&std::ptr::from_ref(self))
+            .copied()
+            .unwrap_or(root)
+    }
+
+    /// The names from the root to here, joined by `/`.
+    pub(crate) fn path(&self) -> String {
+        let mut names = Vec::new();
+        let mut next = Some(self);
+        while let Some(node) = next {
+            if let Role::Name(name) = &node.role {
+                names.push(&**name);
+            }
+            next = node.lineage.node();
+        }
+        names.reverse();
+        names.join("/")
+    }
+
+    /// Gives up what it points to; `merged` takes the sources of a merge.
+    fn take_parents(&mut self, merged: &mut Vec<Context>) -> Context {
+        self.unlink_before_drop();
+        if let Role::Any(sources) | Role::All(sources) = &mut self.role {
+            merged.extend(std::mem::take(sources));
+        }
+        std::mem::replace(&mut self.lineage, Context::background())
+    }
+}
+
+fn earlier<'a>(
+    first: Option<(Instant, &'a Deadline)>,
+    second: Option<(Instant, &'a Deadline)>,
+) -> Option<(Instant, &'a Deadline)> {
+    match (first, second) {
+        (Some(first), Some(second)) => Some(if second.0 < first.0 { second } else { first }),
+        (first, second) => first.or(second),
+    }
+}
+
+impl Drop for Node {
+    /// Drops a long chain by a loop (invariant 4): each node that loses its last handle here gives
+    /// up its parents before it is dropped itself.
+    fn drop(&mut self) {
+        let mut merged = Vec::new();
+        let mut next = Some(self.take_parents(&mut merged));
+        while let Some(context) = next {
+            next = match context.into_arc().and_then(Arc::into_inner) {
+                Some(mut parent) => Some(parent.take_parents(&mut merged)),
+                None => merged.pop(),
+            };
+        }
+    }
+}
+
+impl fmt::Debug for Node {
+    /// The derivation, root first, as it could have been written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut chain = vec![self];
+        while let Some(parent) = chain[chain.len() - 1].lineage.node() {
+            chain.push(parent);
+        }
+        write!(f, "{:?}", chain[chain.len() - 1].lineage)?;
+        for node in chain.iter().rev() {
+            match &node.role {
+                Role::Cancel(_) => f.write_str(".with_cancel()")?,
+                Role::Deadline(deadline) => write!(f, ".{deadline:?}")?,
+                Role::Completion { .. } => f.write_str(".with_future(..)")?,
+                Role::Value(_, type_name) => write!(f, ".with_value({type_name})")?,
+                Role::Name(name) => write!(f, ".with_name({name:?})")?,
+                Role::WithoutCancel => f.write_str(".without_cancel()")?,
+                Role::Any(sources) => write!(f, ".any({} sources)", sources.len())?,
+                Role::All(sources) => write!(f, ".all({} sources)", sources.len())?,
+            }
+            if let Some(end) = node.stored_end() {
+                write!(f, " [{}]", end.kind)?;
+            }
+        }
+        Ok(())
+    }
+}
