@@ -1,0 +1,42 @@
+//! Options, checks and rewriting behind the attribute `#[cancellable]` of `cancel-context`.
+//!
+//! The stages, each a module: options, signature, validate, rewrite, expand. Nothing here depends
+//! on the compiler's own `proc_macro`, so that every stage is tested as a library, and the audit
+//! tool reads sites with the code that rewrites them.
+
+#![forbid(unsafe_code)]
+
+mod attributes;
+mod diagnostics;
+mod emit;
+mod expand;
+mod function;
+mod lints;
+mod options;
+mod rewrite;
+mod signature;
+mod site;
+mod text;
+mod usage;
+mod validate;
+
+use proc_macro2::TokenStream;
+
+pub use crate::site::{Site, SiteKind};
+
+/// Expands `#[cancellable(args)] item`.
+///
+/// Never panics. Where something is wrong, the result has every error and the item as it was
+/// written, so that callers and editors have no errors of their own.
+#[must_use]
+pub fn cancellable(args: TokenStream, item: TokenStream) -> TokenStream {
+    expand::expand(args, item).tokens
+}
+
+/// Lists the await sites of an annotated function, in source order.
+///
+/// Empty where the function cannot be annotated.
+#[must_use]
+pub fn sites(args: TokenStream, item: TokenStream) -> Vec<Site> {
+    expand::expand(args, item).sites
+}
