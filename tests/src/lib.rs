@@ -1,0 +1,1 @@
+//! Behaviour across the crates; the tests are in `tests/`.
