@@ -61,8 +61,12 @@ impl Completion {
             let polled = catch_unwind(AssertUnwindSafe(|| source.as_mut().poll(&mut task)));
             taken = match polled {
                 Ok(Poll::Pending) if node.end().is_none() => self.put_back(source),
-                // It has panicked, which the hook has reported, or is not needed any more.
-                Ok(Poll::Pending) | Err(_) => return self.close(),
+                Ok(Poll::Pending) => return self.close(),
+                // The panic hook has reported it; nothing ends the context from here any more.
+                Err(_) => {
+                    self.close();
+                    return node.release();
+                }
                 Ok(Poll::Ready(cause)) => {
                     self.close();
                     return node.cancel(Some(cause), Origin::Completed(node.place));
@@ -95,6 +99,11 @@ impl Completion {
         }
         *state = State::Waiting(source);
         None
+    }
+
+    /// Whether the future may still complete.
+    pub(crate) fn is_open(&self) -> bool {
+        !matches!(*self.state.lock(), State::Over)
     }
 
     fn close(&self) {

@@ -519,9 +519,7 @@ impl Context {
         F: Future<Output: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
     {
         let completion = Completion::new(async { into_cause(future.await) });
-        let context = self.derive(Role::Completion {
-            _source: Arc::clone(&completion),
-        });
+        let context = self.derive(Role::Completion(Arc::clone(&completion)));
         if let Some(node) = context.arc() {
             completion.attach(&node);
         }

@@ -223,7 +223,8 @@ impl<F: Future> Future for Run<F> {
             .as_mut()
             .as_pin_mut()
             .expect("`Run` is not polled after it ended");
-        let entered = Entered::new(this.context.clone());
+        // Also while the future is dropped: its destructors see their context.
+        let _entered = Entered::new(this.context.clone());
         let Some(anchor) = this.context.anchor() else {
             return future.poll(task).map(Ok);
         };
@@ -236,7 +237,6 @@ impl<F: Future> Future for Run<F> {
             .is_over(anchor, &watch, this.waiter, task.waker())
             && let Some(cancelled) = this.context.cancelled_at(None)
         {
-            drop((watch, entered));
             this.future.set(None);
             return Poll::Ready(Err(cancelled));
         }

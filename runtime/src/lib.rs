@@ -7,6 +7,8 @@
 //! context and which await was left.
 //!
 //! ```
+//! # #[cfg(feature = "macros")]
+//! # mod example {
 //! use cancel_context::{Cancelled, Context, cancellable};
 //! use std::time::Duration;
 //!
@@ -25,7 +27,7 @@
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() {
+//! # pub async fn main() {
 //! let (ctx, canceller) = Context::background().with_name("request 7").with_cancel();
 //! assert_eq!(user(&ctx, 7).await.unwrap(), "0 7"); // the caller hands the context in first
 //!
@@ -33,6 +35,11 @@
 //! let error = user(&ctx, 7).await.unwrap_err().to_string();
 //! // context canceled (the user hung up): left src/lib.rs:8:30 `lookup(ctx, id)`; cancelled at …
 //! assert!(error.contains("`lookup(ctx, id)`") && error.ends_with("; in request 7"));
+//! # }
+//! # }
+//! # fn main() {
+//! #     #[cfg(feature = "macros")]
+//! #     example::main();
 //! # }
 //! ```
 //!

@@ -15,6 +15,8 @@ use std::panic::Location;
 /// # Examples
 ///
 /// ```
+/// # #[cfg(feature = "macros")]
+/// # mod example {
 /// use cancel_context::{Cancelled, Context, cancellable};
 ///
 /// #[cancellable]
@@ -24,12 +26,17 @@ use std::panic::Location;
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
+/// # pub async fn main() {
 /// let ctx = Context::background().with_timeout(std::time::Duration::ZERO);
 /// let cancelled = wait(&ctx).await.unwrap_err();
 /// let site = cancelled.site().unwrap();
 /// assert_eq!(site.expression(), "std::future::pending::<()>()");
 /// assert!(site.function().ends_with("::wait"));
+/// # }
+/// # }
+/// # fn main() {
+/// #     #[cfg(feature = "macros")]
+/// #     example::main();
 /// # }
 /// ```
 pub struct Site {

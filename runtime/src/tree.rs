@@ -35,10 +35,8 @@ use crate::waiters::Links;
 pub(crate) enum Role {
     Cancel(Cancellers),
     Deadline(Deadline),
-    Completion {
-        /// Owned here, so that the future is dropped with the node.
-        _source: Arc<Completion>,
-    },
+    /// Owned here, so that the future is dropped with the node.
+    Completion(Arc<Completion>),
     Value(Box<dyn Any + Send + Sync>, &'static str),
     Name(Cow<'static, str>),
     WithoutCancel,
@@ -309,7 +307,8 @@ impl Node {
         self.end.get().is_some()
             || match &self.role {
                 Role::Cancel(cancellers) => cancellers.any_left(),
-                Role::Deadline(_) | Role::Completion { .. } => true,
+                Role::Deadline(_) => true,
+                Role::Completion(source) => source.is_open(),
                 _ => false,
             }
     }
@@ -412,7 +411,7 @@ impl fmt::Debug for Node {
             match &node.role {
                 Role::Cancel(_) => f.write_str(".with_cancel()")?,
                 Role::Deadline(deadline) => write!(f, ".{deadline:?}")?,
-                Role::Completion { .. } => f.write_str(".with_future(..)")?,
+                Role::Completion(_) => f.write_str(".with_future(..)")?,
                 Role::Value(_, type_name) => write!(f, ".with_value({type_name})")?,
                 Role::Name(name) => write!(f, ".with_name({name:?})")?,
                 Role::WithoutCancel => f.write_str(".without_cancel()")?,

@@ -303,7 +303,8 @@ impl Node {
         let mut freed = Vec::new();
         let mut next = vec![Arc::clone(self)];
         while let Some(node) = next.pop() {
-            if node.can_end() {
+            // Looking whether it can end takes a walk up to the root: only if somebody waits.
+            if node.links.lock().is_idle() || node.can_end() {
                 continue;
             }
             {

@@ -1,0 +1,33 @@
+//! The behaviour of the runtime, one module per topic. The numbers in the tests are those of
+//! `cancel_context::guarantees`.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod callbacks;
+mod cancellers;
+mod deep;
+mod derive;
+mod error;
+mod foreign_code;
+mod merges;
+mod roots_and_identity;
+mod values;
+mod visibility;
+mod waiters;
+mod with_future;
+
+#[cfg(feature = "tokio")]
+mod await_sharing;
+#[cfg(feature = "tokio")]
+mod causes;
+#[cfg(feature = "tokio")]
+mod clocks;
+#[cfg(feature = "tokio")]
+mod deadlines;
+#[cfg(feature = "tokio")]
+mod random_trees;
+mod scope;
+mod shields;
+#[cfg(feature = "tokio")]
+mod spawn;
