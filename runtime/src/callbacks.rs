@@ -158,6 +158,17 @@ impl AfterCancel {
     ///
     /// Between the cancel and the start of the function's task it can still be stopped. This does
     /// not wait for a run under way. On a context that never ends it is true.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    ///
+    /// let (ctx, canceller) = Context::background().with_cancel();
+    /// let callback = ctx.after_cancel(|| {});
+    /// canceller.cancel(); // no runtime here: it runs now
+    /// assert!(!callback.stop());
+    /// ```
     #[must_use = "says whether the function was kept from running"]
     pub fn stop(self) -> bool {
         let prevented = self.deferred.prevent();
@@ -243,6 +254,17 @@ impl Interrupt {
 ///
 /// When this has been dropped, the function does not run any more: the drop waits for a run under
 /// way on another thread.
+///
+/// # Examples
+///
+/// ```
+/// use cancel_context::Context;
+///
+/// let (ctx, canceller) = Context::background().with_cancel();
+/// let guard = ctx.interrupt_with(|| unreachable!("the guard is gone"));
+/// drop(guard);
+/// canceller.cancel();
+/// ```
 #[must_use = "dropping the guard takes the interrupt off the context"]
 pub struct InterruptGuard {
     interrupt: Arc<Interrupt>,

@@ -47,6 +47,18 @@ impl fmt::Display for Kind {
 impl Error for Kind {}
 
 /// Where the end of a context began.
+///
+/// # Examples
+///
+/// ```
+/// use cancel_context::{Context, Origin};
+///
+/// let (ctx, canceller) = Context::background().with_cancel();
+/// canceller.cancel();
+/// let cancelled = ctx.check().unwrap_err();
+/// let Origin::Cancelled(place) = cancelled.origin() else { panic!("by a call") };
+/// assert!(place.line() > 0);
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Origin {
@@ -170,30 +182,86 @@ impl Cancelled {
     }
 
     /// Returns how the context ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::{Context, Kind};
+    /// use std::time::Duration;
+    ///
+    /// let ctx = Context::background().with_name("job").with_timeout(Duration::ZERO);
+    /// let cancelled = ctx.check().unwrap_err();
+    /// assert_eq!(cancelled.kind(), Kind::DeadlineExceeded);
+    /// ```
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.0.end.kind
     }
 
     /// Returns whether a deadline ended it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    /// use std::time::Duration;
+    ///
+    /// let ctx = Context::background().with_name("job").with_timeout(Duration::ZERO);
+    /// let cancelled = ctx.check().unwrap_err();
+    /// assert!(cancelled.is_timeout());
+    /// ```
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         self.kind() == Kind::DeadlineExceeded
     }
 
     /// Returns the cause that was given, or the kind's own error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    /// use std::io;
+    ///
+    /// let (ctx, canceller) = Context::background().with_cancel();
+    /// canceller.cancel_with(io::Error::other("disk full"));
+    /// let cause = ctx.check().unwrap_err().cause();
+    /// assert_eq!(cause.downcast_ref::<io::Error>().unwrap().to_string(), "disk full");
+    /// ```
     #[must_use]
     pub fn cause(&self) -> Cause {
         self.0.end.cause()
     }
 
     /// Returns where the end began: the call, the deadline, the signal.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    /// use std::time::Duration;
+    ///
+    /// let ctx = Context::background().with_name("job").with_timeout(Duration::ZERO);
+    /// let cancelled = ctx.check().unwrap_err();
+    /// assert!(cancelled.origin().to_string().starts_with("set at "));
+    /// ```
     #[must_use]
     pub fn origin(&self) -> &Origin {
         &self.0.end.origin
     }
 
     /// Returns the await that was left, if it was one of an annotated function.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    /// use std::time::Duration;
+    ///
+    /// let ctx = Context::background().with_name("job").with_timeout(Duration::ZERO);
+    /// let cancelled = ctx.check().unwrap_err();
+    /// assert!(cancelled.site().is_none(), "`check` is no await");
+    /// ```
     #[must_use]
     pub fn site(&self) -> Option<&'static Site> {
         match self.0.left {
@@ -203,6 +271,17 @@ impl Cancelled {
     }
 
     /// Returns the names on the way from the root to the context, joined by `/`; empty without any.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    /// use std::time::Duration;
+    ///
+    /// let ctx = Context::background().with_name("job").with_timeout(Duration::ZERO);
+    /// let cancelled = ctx.check().unwrap_err();
+    /// assert_eq!(cancelled.path(), "job");
+    /// ```
     #[must_use]
     pub fn path(&self) -> &str {
         &self.0.path
@@ -308,6 +387,18 @@ impl From<Cancelled> for () {
 )]
 pub trait FromCancelled {
     /// Builds what the cancelled call returns.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::{Cancelled, Context, FromCancelled};
+    ///
+    /// let (ctx, canceller) = Context::background().with_cancel();
+    /// canceller.cancel();
+    /// let cancelled = ctx.check().unwrap_err();
+    /// let result = Result::<u8, Cancelled>::from_cancelled(cancelled);
+    /// assert!(result.is_err());
+    /// ```
     fn from_cancelled(cancelled: Cancelled) -> Self;
 }
 

@@ -40,6 +40,16 @@ impl Canceller {
     /// When this returns, the context and every descendant report cancelled, on every thread, and
     /// whoever waits has been woken. Until then another thread may see a child cancelled and its
     /// sibling not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::{Context, Kind};
+    ///
+    /// let (ctx, canceller) = Context::background().with_cancel();
+    /// canceller.cancel();
+    /// assert_eq!(ctx.err(), Some(Kind::Cancelled));
+    /// ```
     #[track_caller]
     pub fn cancel(&self) {
         self.end(None, Origin::Cancelled(Location::caller()));
@@ -152,6 +162,19 @@ impl DeadlineMover {
     /// context has ended or its deadline has passed.
     ///
     /// A deadline in the past ends the context before this returns.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let later = Instant::now() + Duration::from_secs(60);
+    /// let (ctx, mover) = Context::background().with_movable_deadline(later);
+    /// assert!(mover.move_to(later + Duration::from_secs(60)));
+    /// assert!(mover.move_to(Instant::now()));
+    /// assert!(ctx.is_cancelled());
+    /// ```
     pub fn move_to(&self, deadline: impl Into<Instant>) -> bool {
         self.context.arc().is_some_and(|node| match &node.role {
             Role::Deadline(own) => own.move_to(deadline.into(), &node),

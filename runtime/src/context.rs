@@ -724,6 +724,15 @@ pub trait AsContext: Send + Sync {
     type Held: Borrow<Context> + Send + Sync;
 
     /// Borrows the context.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::{AsContext, Context};
+    ///
+    /// let ctx = Context::background().with_name("job");
+    /// assert_eq!((&ctx).as_context().path(), "job");
+    /// ```
     fn as_context(&self) -> &Context;
 
     #[doc(hidden)]

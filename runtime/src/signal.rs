@@ -27,29 +27,69 @@ pub struct Signal {
 
 impl Signal {
     /// `SIGINT`: Ctrl-C.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::signal::Signal;
+    ///
+    /// assert_eq!(Signal::INTERRUPT.number(), 2);
+    /// ```
     pub const INTERRUPT: Self = Self {
         name: "SIGINT",
         number: 2,
     };
     /// `SIGTERM`: what service managers send first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::signal::Signal;
+    ///
+    /// assert_eq!(Signal::TERMINATE.number(), 15);
+    /// ```
     pub const TERMINATE: Self = Self {
         name: "SIGTERM",
         number: 15,
     };
 
     /// Returns the name, such as `SIGINT`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::signal::Signal;
+    ///
+    /// assert_eq!(Signal::TERMINATE.name(), "SIGTERM");
+    /// ```
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.name
     }
 
     /// Returns the number, such as 2.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::signal::Signal;
+    ///
+    /// assert_eq!(Signal::INTERRUPT.number(), 2);
+    /// ```
     #[must_use]
     pub const fn number(self) -> i32 {
         self.number
     }
 
     /// Returns the exit code of a process that the signal ended, as shells report it: 128 + n.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::signal::Signal;
+    ///
+    /// assert_eq!(Signal::TERMINATE.exit_code(), 143);
+    /// ```
     #[must_use]
     pub const fn exit_code(self) -> i32 {
         128 + self.number

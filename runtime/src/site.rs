@@ -59,30 +59,75 @@ impl Site {
     }
 
     /// Returns the source file, as the compiler was given it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Site;
+    ///
+    /// static SITE: Site = Site::new("pool.acquire()", "db::user");
+    /// assert!(SITE.file().ends_with(".rs"));
+    /// ```
     #[must_use]
     pub fn file(&self) -> &'static str {
         self.place.file()
     }
 
     /// Returns the line of the `await`, counted from 1.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Site;
+    ///
+    /// static SITE: Site = Site::new("pool.acquire()", "db::user");
+    /// assert!(SITE.line() >= 1);
+    /// ```
     #[must_use]
     pub fn line(&self) -> u32 {
         self.place.line()
     }
 
     /// Returns the column of the `await`, counted from 1.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Site;
+    ///
+    /// static SITE: Site = Site::new("pool.acquire()", "db::user");
+    /// assert!(SITE.column() >= 1);
+    /// ```
     #[must_use]
     pub fn column(&self) -> u32 {
         self.place.column()
     }
 
     /// Returns the awaited expression as the source has it, cut where it is long.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Site;
+    ///
+    /// static SITE: Site = Site::new("pool.acquire()", "db::user");
+    /// assert_eq!(SITE.expression(), "pool.acquire()");
+    /// ```
     #[must_use]
     pub fn expression(&self) -> &'static str {
         self.expression
     }
 
     /// Returns the path of the function the await is in.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Site;
+    ///
+    /// static SITE: Site = Site::new("pool.acquire()", "db::user");
+    /// assert_eq!(SITE.function(), "db::user");
+    /// ```
     #[must_use]
     pub fn function(&self) -> &'static str {
         self.function
