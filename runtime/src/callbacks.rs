@@ -306,3 +306,56 @@ impl fmt::Debug for InterruptGuard {
         write!(f, "InterruptGuard({state})")
     }
 }
+
+/// When it ends.
+impl Context {
+    /// Runs `action` once when the context ends, as Go's `AfterFunc` does.
+    ///
+    /// It runs as a task of its own on the runtime in which this was called; outside of one, or when
+    /// that runtime is gone, on the thread that cancels. If the context has ended already, it is
+    /// started before this returns. It is freed when nothing can end the context any more.
+    ///
+    /// # Panics
+    ///
+    /// A panic of `action` reaches nobody but the panic hook.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    /// use std::sync::mpsc::channel;
+    ///
+    /// let (ctx, canceller) = Context::background().with_cancel();
+    /// let (sender, receiver) = channel();
+    /// ctx.after_cancel(move || sender.send("cleaned up").unwrap());
+    /// canceller.cancel();
+    /// assert_eq!(receiver.recv().unwrap(), "cleaned up");
+    /// ```
+    pub fn after_cancel(&self, action: impl FnOnce() + Send + 'static) -> AfterCancel {
+        AfterCancel::register(self, action)
+    }
+
+    /// Attaches a library's own interrupt: `action` runs on the thread that ends the context, at
+    /// most once, and never after the guard was dropped.
+    ///
+    /// If the context has ended already, it runs before this returns. Keep `action` short: a
+    /// deadline runs it on the runtime's timer task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    ///
+    /// static STOP: AtomicBool = AtomicBool::new(false);
+    ///
+    /// let (ctx, canceller) = Context::background().with_cancel();
+    /// let guard = ctx.interrupt_with(|| STOP.store(true, Ordering::Relaxed));
+    /// canceller.cancel();
+    /// assert!(STOP.load(Ordering::Relaxed));
+    /// drop(guard);
+    /// ```
+    pub fn interrupt_with(&self, action: impl FnOnce() + Send + 'static) -> InterruptGuard {
+        InterruptGuard::register(self, action)
+    }
+}

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use crate::cancelled::{Cause, Origin, into_cause};
 use crate::context::Context;
-use crate::tree::{Cancellers, Role};
+use crate::sync::{AtomicBool, AtomicUsize, Ordering};
+use crate::tree::Role;
 
 /// Cancels the context it was made with, and all that was derived from it.
 ///
@@ -131,6 +132,48 @@ impl Drop for Canceller {
         } else {
             node.cancel(None, Origin::Dropped(node.place));
         }
+    }
+}
+
+/// Who may still cancel a node.
+#[derive(Debug)]
+pub(crate) struct Cancellers {
+    count: AtomicUsize,
+    detached: AtomicBool,
+}
+
+impl Cancellers {
+    pub(crate) fn one() -> Self {
+        Self {
+            count: AtomicUsize::new(1),
+            detached: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn add(&self) {
+        // Relaxed: whoever clones holds one already, so the count cannot reach zero meanwhile.
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the last one is gone now.
+    pub(crate) fn remove(&self) -> bool {
+        // AcqRel: the last one sees what the others did before they went, `detach` included.
+        self.count.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    pub(crate) fn detach(&self) {
+        // Relaxed: ordered by the count, see `remove`.
+        self.detached.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_detached(&self) -> bool {
+        // Relaxed: as in `detach`.
+        self.detached.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn any_left(&self) -> bool {
+        // Acquire: pairs with `remove`.
+        self.count.load(Ordering::Acquire) > 0
     }
 }
 

@@ -74,23 +74,30 @@
 //!
 //! What is promised, by number, is in [`guarantees`].
 
+mod as_context;
 mod callbacks;
 mod cancelled;
 mod canceller;
 mod completion;
 mod context;
 mod deadline;
+mod derive;
 mod guard;
+mod leaving;
 #[expect(unsafe_code, reason = "the tagged pointer behind `Context`")]
 mod raw;
+mod run;
 mod scope;
+mod shield;
 #[cfg(feature = "tokio")]
 pub mod signal;
 mod site;
 mod sync;
 #[cfg(feature = "tokio")]
 mod task;
+mod timeline;
 mod tree;
+mod until;
 mod waiters;
 
 #[doc(hidden)]
@@ -100,12 +107,16 @@ pub mod guarantees {
     #![doc = include_str!("guarantees.md")]
 }
 
+pub use as_context::AsContext;
 pub use callbacks::{AfterCancel, InterruptGuard};
 #[cfg(feature = "macros")]
 pub use cancel_context_macros::cancellable;
-pub use cancelled::{Cancelled, Cause, FromCancelled, Kind, Origin};
+pub use cancelled::{Cancelled, Cause, Kind, Origin};
 pub use canceller::{Canceller, DeadlineMover};
-pub use context::{AsContext, Context};
-pub use guard::{Run, Shield, UntilCancelled};
+pub use context::Context;
+pub use leaving::FromCancelled;
+pub use run::Run;
 pub use scope::outside;
+pub use shield::Shield;
 pub use site::Site;
+pub use until::UntilCancelled;

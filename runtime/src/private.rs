@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-pub use crate::guard::{Guard, Shield, Waiter};
+pub use crate::guard::{Guard, Waiter};
+pub use crate::shield::Shield;
 pub use crate::site::Site;
 
+use crate::as_context::AsContext;
 use crate::cancelled::Cancelled;
 use crate::canceller::Canceller;
-use crate::context::{AsContext, Context};
+use crate::context::Context;
 
 /// The context behind a variable; an error at that variable if it is none.
 pub fn context<C: AsContext + ?Sized>(context: &C) -> &Context {

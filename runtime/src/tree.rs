@@ -25,10 +25,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::cancelled::{Cause, End, Kind, Origin};
+use crate::canceller::Cancellers;
 use crate::completion::Completion;
 use crate::context::Context;
-use crate::deadline::{Deadline, Moment, system_or_runtime_now};
-use crate::sync::{AtomicBool, AtomicUsize, Mutex, OnceLock, Ordering};
+use crate::deadline::{Deadline, Moment};
+use crate::sync::{Mutex, OnceLock};
+use crate::timeline::system_or_runtime_now;
 use crate::waiters::Links;
 
 /// What a node adds to what it was derived from.
@@ -42,48 +44,6 @@ pub(crate) enum Role {
     WithoutCancel,
     Any(Box<[Context]>),
     All(Box<[Context]>),
-}
-
-/// Who may still cancel a node.
-#[derive(Debug)]
-pub(crate) struct Cancellers {
-    count: AtomicUsize,
-    detached: AtomicBool,
-}
-
-impl Cancellers {
-    pub(crate) fn one() -> Self {
-        Self {
-            count: AtomicUsize::new(1),
-            detached: AtomicBool::new(false),
-        }
-    }
-
-    pub(crate) fn add(&self) {
-        // Relaxed: whoever clones holds one already, so the count cannot reach zero meanwhile.
-        self.count.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Whether the last one is gone now.
-    pub(crate) fn remove(&self) -> bool {
-        // AcqRel: the last one sees what the others did before they went, `detach` included.
-        self.count.fetch_sub(1, Ordering::AcqRel) == 1
-    }
-
-    pub(crate) fn detach(&self) {
-        // Relaxed: ordered by the count, see `remove`.
-        self.detached.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_detached(&self) -> bool {
-        // Relaxed: as in `detach`.
-        self.detached.load(Ordering::Relaxed)
-    }
-
-    fn any_left(&self) -> bool {
-        // Acquire: pairs with `remove`.
-        self.count.load(Ordering::Acquire) > 0
-    }
 }
 
 pub(crate) struct Node {

@@ -1,0 +1,302 @@
+//! Deriving contexts: what each constructor adds to its parent.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::error::Error;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::cancelled::{Cause, into_cause};
+use crate::canceller::{Canceller, Cancellers, DeadlineMover};
+use crate::completion::Completion;
+use crate::context::Context;
+use crate::deadline::Deadline;
+use crate::timeline::Timeline;
+use crate::tree::{Node, Role};
+
+/// Deriving.
+impl Context {
+    /// Derives a context together with what cancels it.
+    ///
+    /// Dropping the last clone of the [`Canceller`] cancels, like Go's `defer cancel()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    ///
+    /// let (ctx, canceller) = Context::background().with_cancel();
+    /// drop(canceller);
+    /// assert!(ctx.is_cancelled());
+    /// ```
+    #[must_use = "dropping the canceller cancels at once"]
+    #[track_caller]
+    pub fn with_cancel(&self) -> (Self, Canceller) {
+        let context = self.derive(Role::Cancel(Cancellers::one()));
+        (context.clone(), Canceller::new(context))
+    }
+
+    /// Derives a context that ends after `timeout` at the latest.
+    ///
+    /// Zero ends it before this returns; [`Duration::MAX`] means no deadline. Nothing has to be
+    /// released afterwards.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    /// use std::time::Duration;
+    ///
+    /// let ctx = Context::background().with_timeout(Duration::MAX);
+    /// assert_eq!(ctx.deadline(), None);
+    /// assert!(Context::background().with_timeout(Duration::ZERO).is_cancelled());
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
+        self.derive_timeout(timeout, None)
+    }
+
+    /// Derives a context that ends at `deadline` at the latest; one in the past ends it at once.
+    ///
+    /// `deadline` is a [`std::time::Instant`] or a `tokio::time::Instant`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    /// use std::time::Instant;
+    ///
+    /// assert!(Context::background().with_deadline(Instant::now()).is_cancelled());
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn with_deadline(&self, deadline: impl Into<Instant>) -> Self {
+        self.derive_deadline(deadline.into(), false, None)
+    }
+
+    /// Like [`with_timeout`](Self::with_timeout), with a cause of its own for when time is up. An
+    /// explicit cancel above does not use it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    /// use std::time::Duration;
+    ///
+    /// let ctx = Context::background().with_timeout_cause(Duration::ZERO, "route budget is spent");
+    /// assert_eq!(ctx.cause().unwrap().to_string(), "route budget is spent");
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn with_timeout_cause(
+        &self,
+        timeout: Duration,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        self.derive_timeout(timeout, Some(into_cause(cause)))
+    }
+
+    /// Like [`with_deadline`](Self::with_deadline), with a cause of its own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    /// use std::time::Instant;
+    ///
+    /// let ctx = Context::background().with_deadline_cause(Instant::now(), "the market has closed");
+    /// assert_eq!(ctx.cause().unwrap().to_string(), "the market has closed");
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn with_deadline_cause(
+        &self,
+        deadline: impl Into<Instant>,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        self.derive_deadline(deadline.into(), false, Some(into_cause(cause)))
+    }
+
+    /// Derives a context whose deadline can be moved, by the returned owner only, until it passes:
+    /// for heartbeats.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let start = Instant::now();
+    /// let (ctx, mover) = Context::background().with_movable_deadline(start + Duration::from_secs(5));
+    /// assert!(mover.move_to(start + Duration::from_secs(60)));
+    /// assert_eq!(ctx.deadline(), Some(start + Duration::from_secs(60)));
+    /// ```
+    #[must_use = "without its owner the deadline cannot be moved"]
+    #[track_caller]
+    pub fn with_movable_deadline(&self, deadline: impl Into<Instant>) -> (Self, DeadlineMover) {
+        let context = self.derive_deadline(deadline.into(), true, None);
+        (context.clone(), DeadlineMover::new(context))
+    }
+
+    /// Derives a context that carries `value`, found by its type; a newtype serves as a key of
+    /// one's own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    ///
+    /// #[derive(Debug, PartialEq)]
+    /// struct UserId(u64);
+    ///
+    /// let ctx = Context::background().with_value(UserId(7));
+    /// assert_eq!(ctx.value::<UserId>(), Some(&UserId(7)));
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn with_value<T: Any + Send + Sync>(&self, value: T) -> Self {
+        self.derive(Role::Value(Box::new(value), std::any::type_name::<T>()))
+    }
+
+    /// Derives a context with a name, for the [`path`](Self::path) in errors and reports.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    ///
+    /// let ctx = Context::background().with_name(format!("request {}", 7));
+    /// assert_eq!(ctx.path(), "request 7");
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn with_name(&self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.derive(Role::Name(name.into()))
+    }
+
+    /// Derives a context that does not end with this one, and has no deadline, but the same values.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    ///
+    /// let (ctx, canceller) = Context::background().with_value(7_u8).with_cancel();
+    /// let audit = ctx.without_cancel();
+    /// canceller.cancel();
+    /// assert!(!audit.is_cancelled());
+    /// assert_eq!(audit.value::<u8>(), Some(&7));
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn without_cancel(&self) -> Self {
+        self.derive(Role::WithoutCancel)
+    }
+
+    /// Makes a context that ends with the first of `sources`, with its kind and cause.
+    ///
+    /// Of several that have ended already, the first in the list counts. The earliest deadline
+    /// counts; values are those of the first source. Without sources it never ends.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    ///
+    /// let (user, _user_canceller) = Context::background().with_cancel();
+    /// let (server, server_canceller) = Context::background().with_cancel();
+    /// let request = Context::any([user, server]);
+    /// server_canceller.cancel_with("shutting down");
+    /// assert_eq!(request.cause().unwrap().to_string(), "shutting down");
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn any(sources: impl IntoIterator<Item = Self>) -> Self {
+        Self::merge(sources.into_iter().collect(), Role::Any)
+    }
+
+    /// Makes a context that ends with the last of `sources`, with its kind and cause.
+    ///
+    /// It has a deadline, the latest one, only if all sources have one. Values are those of the
+    /// first source. Without sources it never ends.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    ///
+    /// let (first, first_canceller) = Context::background().with_cancel();
+    /// let (second, second_canceller) = Context::background().with_cancel();
+    /// let shared = Context::all([first, second]);
+    /// first_canceller.cancel();
+    /// assert!(!shared.is_cancelled());
+    /// second_canceller.cancel_with("nobody is interested any more");
+    /// assert_eq!(shared.cause().unwrap().to_string(), "nobody is interested any more");
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn all(sources: impl IntoIterator<Item = Self>) -> Self {
+        Self::merge(sources.into_iter().collect(), Role::All)
+    }
+
+    /// Derives a context that is cancelled when `future` completes; its output is the cause.
+    ///
+    /// The future is polled before this returns, and then whenever it wakes, as a task on the
+    /// runtime this was called in, or else by whoever wakes it. It is dropped with the context. If
+    /// it panics, the context lives on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    ///
+    /// let ctx = Context::background().with_future(async { "the other side has closed" });
+    /// assert_eq!(ctx.cause().unwrap().to_string(), "the other side has closed");
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn with_future<F>(&self, future: F) -> Self
+    where
+        F: Future<Output: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    {
+        let completion = Completion::new(async { into_cause(future.await) });
+        let context = self.derive(Role::Completion(Arc::clone(&completion)));
+        if let Some(node) = context.arc() {
+            completion.attach(&node);
+        }
+        context
+    }
+
+    #[track_caller]
+    fn derive(&self, role: Role) -> Self {
+        Self::of(Node::new(self.clone(), role, Location::caller()))
+    }
+
+    #[track_caller]
+    fn derive_timeout(&self, timeout: Duration, cause: Option<Cause>) -> Self {
+        match Timeline::here().now().checked_add(timeout) {
+            Some(at) if timeout < Duration::MAX => self.derive_deadline(at, false, cause),
+            _ => self.clone(),
+        }
+    }
+
+    #[track_caller]
+    fn derive_deadline(&self, at: Instant, movable: bool, cause: Option<Cause>) -> Self {
+        let place = Location::caller();
+        self.derive(Role::Deadline(Deadline::new(
+            at,
+            movable,
+            Timeline::here(),
+            cause,
+            place,
+        )))
+    }
+
+    #[track_caller]
+    fn merge(sources: Box<[Self]>, role: impl FnOnce(Box<[Self]>) -> Role) -> Self {
+        let first = sources.first().cloned().unwrap_or(Self::background());
+        first.derive(role(sources))
+    }
+}

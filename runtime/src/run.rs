@@ -1,0 +1,145 @@
+//! Scopes: a future that ends with a context, which is the current one inside.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context as Task, Poll};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+
+use crate::cancelled::Cancelled;
+use crate::context::Context;
+use crate::guard::{Vigil, Waiter};
+use crate::scope::{Entered, Watch};
+
+pin_project! {
+    /// A scope; made by [`Context::run`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Run<F> {
+        context: Context,
+        #[pin]
+        future: Option<F>,
+        waiter: Waiter,
+        vigil: Vigil,
+        is_started: bool,
+    }
+}
+
+impl<F: Future> Future for Run<F> {
+    type Output = Result<F::Output, Cancelled>;
+
+    fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if !*this.is_started {
+            *this.is_started = true;
+            if let Some(cancelled) = this.context.cancelled_at(None) {
+                this.future.set(None);
+                return Poll::Ready(Err(cancelled));
+            }
+        }
+        let future = this
+            .future
+            .as_mut()
+            .as_pin_mut()
+            .expect("`Run` is not polled after it ended");
+        // Also while the future is dropped: its destructors see their context.
+        let _entered = Entered::new(this.context.clone());
+        let Some(anchor) = this.context.anchor() else {
+            return future.poll(task).map(Ok);
+        };
+        let watch = Watch::begin(anchor, task.waker());
+        if let Poll::Ready(value) = future.poll(task) {
+            return Poll::Ready(Ok(value));
+        }
+        if this
+            .vigil
+            .is_over(anchor, &watch, this.waiter, task.waker())
+            && let Some(cancelled) = this.context.cancelled_at(None)
+        {
+            this.future.set(None);
+            return Poll::Ready(Err(cancelled));
+        }
+        Poll::Pending
+    }
+}
+
+impl<F> fmt::Debug for Run<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("context", &self.context)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Scopes.
+impl Context {
+    /// Opens a scope: runs `future` with this context as the current one, until it completes or the
+    /// context ends.
+    ///
+    /// A context that has ended already never polls it. When it ends, annotated functions inside
+    /// leave first; if the future is still pending then, it is dropped in that same poll. Of nested
+    /// scopes with unrelated contexts, the outer one's end drops the inner whole. Works on any
+    /// executor; a task spawned inside is another task, and not in the scope.
+    ///
+    /// # Errors
+    ///
+    /// Returns the [`Cancelled`] if the context ended before the future completed.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it is polled again after it ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the scope drops the future at the await it is in.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    /// use std::time::Duration;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let ctx = Context::background().with_timeout(Duration::from_millis(5));
+    /// let never = ctx.run(std::future::pending::<()>()).await;
+    /// assert!(never.unwrap_err().is_timeout());
+    /// # }
+    /// ```
+    pub fn run<F: Future>(&self, future: F) -> Run<F> {
+        Run {
+            context: self.clone(),
+            future: Some(future),
+            waiter: Waiter::new(),
+            vigil: Vigil::default(),
+            is_started: false,
+        }
+    }
+
+    /// Runs `future` in a scope that ends with this context or after `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the [`Cancelled`] if either happened before the future completed.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`run`](Self::run).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    /// use std::time::Duration;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let ctx = Context::background();
+    /// assert_eq!(ctx.timeout(Duration::from_secs(1), async { 7 }).await.unwrap(), 7);
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn timeout<F: Future>(&self, timeout: Duration, future: F) -> Run<F> {
+        self.with_timeout(timeout).run(future)
+    }
+}

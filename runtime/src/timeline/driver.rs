@@ -1,0 +1,111 @@
+//! The driver of a runtime's timeline: one task, as old as the first deadline made there.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock, Weak};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::runtime::{Handle, Id};
+use tokio::time::Sleep;
+
+use super::{Alarms, Timeline};
+use crate::sync::{Mutex, OnceLock};
+
+thread_local! {
+    /// The timeline that was asked for last on this thread.
+    static LAST: RefCell<Option<(Id, Weak<Timeline>)>> = const { RefCell::new(None) };
+}
+
+static ALL: LazyLock<Mutex<HashMap<Id, Weak<Timeline>>>> = LazyLock::new(Mutex::default);
+
+pub(super) fn now(runtime: &Handle) -> Instant {
+    // tokio asks the runtime of this thread for the time; another one's may be paused.
+    let is_here = Handle::try_current().is_ok_and(|here| here.id() == runtime.id());
+    let _entered = (!is_here).then(|| runtime.enter());
+    tokio::time::Instant::now().into_std()
+}
+
+pub(super) fn timeline(runtime: &Handle) -> Arc<Timeline> {
+    let id = runtime.id();
+    let last = LAST.with_borrow(|last| match last {
+        Some((last, timeline)) if *last == id => timeline.upgrade(),
+        _ => None,
+    });
+    last.unwrap_or_else(|| {
+        let timeline = find_or_start(runtime, id);
+        LAST.set(Some((id, Arc::downgrade(&timeline))));
+        timeline
+    })
+}
+
+fn find_or_start(runtime: &Handle, id: Id) -> Arc<Timeline> {
+    let timeline = {
+        let mut all = ALL.lock();
+        if let Some(timeline) = all.get(&id).and_then(Weak::upgrade) {
+            return timeline;
+        }
+        let timeline = Arc::new(Timeline {
+            runtime: Some(runtime.clone()),
+            alarms: Mutex::new(Alarms::default()),
+            stopped: OnceLock::new(),
+        });
+        all.insert(id, Arc::downgrade(&timeline));
+        timeline
+    };
+    // A runtime that is shut down drops the driver at once, which stops the timeline.
+    runtime.spawn(Driver {
+        timeline: Arc::clone(&timeline),
+        sleep: None,
+        id,
+    });
+    timeline
+}
+
+struct Driver {
+    timeline: Arc<Timeline>,
+    sleep: Option<Pin<Box<Sleep>>>,
+    id: Id,
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let Some(next) = self.timeline.turn(task.waker()) else {
+                self.sleep = None;
+                return Poll::Pending;
+            };
+            // A runtime without a time driver panics here; the process's timeline takes over.
+            let slept = catch_unwind(AssertUnwindSafe(|| self.sleep_until(next, task)));
+            match slept {
+                Ok(Poll::Ready(())) => {}
+                Ok(Poll::Pending) => return Poll::Pending,
+                Err(_) => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
+impl Driver {
+    fn sleep_until(&mut self, next: Instant, task: &mut Context<'_>) -> Poll<()> {
+        let next = tokio::time::Instant::from_std(next);
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next)));
+        if sleep.deadline() != next {
+            sleep.as_mut().reset(next);
+        }
+        sleep.as_mut().poll(task)
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        ALL.lock().remove(&self.id);
+        self.timeline.stop();
+    }
+}
