@@ -21,6 +21,11 @@ pub(crate) trait Callback: Send + Sync {
 
     /// Nothing can end the context any more.
     fn free(self: Arc<Self>);
+
+    /// Whether it keeps the context in memory.
+    fn pins(&self) -> bool {
+        true
+    }
 }
 
 type Action = Box<dyn FnOnce() + Send>;
@@ -91,18 +96,14 @@ impl Deferred {
         }
     }
 
-    /// Whether it was kept from running.
-    fn prevent(&self) -> bool {
-        let state = {
-            let mut state = self.state.lock();
-            match *state {
-                Deferral::Waiting(_) => std::mem::replace(&mut *state, Deferral::Prevented),
-                Deferral::Prevented => return true,
-                Deferral::Started => return false,
-            }
-        };
-        drop(state);
-        true
+    /// What was kept from running, for the caller to drop; `Started` if nothing was.
+    fn prevent(&self) -> Deferral {
+        let mut state = self.state.lock();
+        match *state {
+            Deferral::Waiting(_) => std::mem::replace(&mut *state, Deferral::Prevented),
+            Deferral::Prevented => Deferral::Prevented,
+            Deferral::Started => Deferral::Started,
+        }
     }
 }
 
@@ -113,7 +114,7 @@ impl Callback for Deferred {
     }
 
     fn free(self: Arc<Self>) {
-        self.prevent();
+        drop(self.prevent());
     }
 }
 
@@ -149,7 +150,7 @@ impl AfterCancel {
             (node, key)
         });
         if entry.is_none() {
-            deferred.prevent();
+            drop(deferred.prevent());
         }
         Self { deferred, entry }
     }
@@ -171,11 +172,12 @@ impl AfterCancel {
     /// ```
     #[must_use = "says whether the function was kept from running"]
     pub fn stop(self) -> bool {
+        // Dropped last: its destructor may panic.
         let prevented = self.deferred.prevent();
         if let Some((node, key)) = self.entry {
             node.remove_callback(key);
         }
-        prevented
+        !matches!(prevented, Deferral::Started)
     }
 }
 
@@ -230,22 +232,21 @@ impl Callback for Interrupt {
     }
 
     fn free(self: Arc<Self>) {
-        self.disarm();
+        drop(self.disarm());
     }
 }
 
 impl Interrupt {
-    /// Afterwards the function does not run (invariant 3).
-    fn disarm(&self) {
+    /// Afterwards the function does not run (invariant 3); the caller drops it.
+    fn disarm(&self) -> Option<Alert> {
         let mut alert = self.alert.lock();
         let me = std::thread::current().id();
         while matches!(*alert, Alert::Running(thread) if thread != me) {
             alert = wait(&self.over, alert);
         }
-        if let Alert::Armed(_) = *alert {
-            let armed = std::mem::replace(&mut *alert, Alert::Over);
-            drop(alert);
-            drop(armed);
+        match *alert {
+            Alert::Armed(_) => Some(std::mem::replace(&mut *alert, Alert::Over)),
+            _ => None,
         }
     }
 }
@@ -289,7 +290,8 @@ impl InterruptGuard {
 
 impl Drop for InterruptGuard {
     fn drop(&mut self) {
-        self.interrupt.disarm();
+        // Dropped last: its destructor may panic.
+        let _armed = self.interrupt.disarm();
         if let Some((node, key)) = self.entry.take() {
             node.remove_callback(key);
         }

@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use crate::site::Site;
 use crate::sync::{AtomicU64, Ordering};
+use crate::timeline::When;
 
 /// A shared error that says why a context ended; it can be downcast.
 pub type Cause = Arc<dyn Error + Send + Sync + 'static>;
@@ -95,13 +96,13 @@ pub(crate) struct End {
     pub(crate) origin: Origin,
     /// When it happened, for the order of two ends that are observed together. A deadline's end
     /// happened at the deadline, however late it was seen.
-    at: Instant,
-    /// Breaks ties of `at`: a paused clock gives many ends one instant.
+    pub(crate) when: When,
+    /// Breaks ties of `when`: a paused clock gives many ends one instant.
     sequence: u64,
 }
 
 impl End {
-    pub(crate) fn new(kind: Kind, cause: Option<Cause>, origin: Origin, at: Instant) -> Arc<Self> {
+    pub(crate) fn new(kind: Kind, cause: Option<Cause>, origin: Origin, when: When) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         // Relaxed: a plain counter; ends that race have no order to keep.
         let sequence = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -109,22 +110,13 @@ impl End {
             kind,
             cause,
             origin,
-            at,
+            when,
             sequence,
         })
     }
 
     pub(crate) fn order(&self) -> (Instant, u64) {
-        (self.at, self.sequence)
-    }
-
-    /// Whether a deadline at `deadline` comes before this end. Of equal deadlines the parent's,
-    /// which is this one, is the cause.
-    pub(crate) fn is_after(&self, deadline: Instant) -> bool {
-        match self.kind {
-            Kind::Cancelled => deadline <= self.at,
-            Kind::DeadlineExceeded => deadline < self.at,
-        }
+        (self.when.at, self.sequence)
     }
 
     pub(crate) fn cause(&self) -> Cause {
@@ -305,7 +297,7 @@ impl fmt::Display for Cancelled {
         }
         write!(f, "{separator}{}", self.origin())?;
         if !self.path().is_empty() {
-            write!(f, "; in {}", self.path())?;
+            write!(f, "; in {}", on_one_line(self.path()))?;
         }
         Ok(())
     }
@@ -314,9 +306,13 @@ impl fmt::Display for Cancelled {
 /// The cause on one line. A foreign `Display` that panics must not hide the cancellation.
 fn text_of(cause: &Cause) -> String {
     match catch_unwind(AssertUnwindSafe(|| cause.to_string())) {
-        Ok(text) => text.replace('\n', " "),
+        Ok(text) => on_one_line(&text),
         Err(_) => String::from("a cause whose text panics"),
     }
+}
+
+fn on_one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 impl fmt::Debug for Cancelled {

@@ -9,13 +9,14 @@
 //!    poller polls again. So a wake is never lost and the future is never polled twice at a time.
 //! 2. The future is polled and dropped outside of the lock.
 //! 3. The node owns this, and this points back weakly: when the node is dropped, so is the future.
+//!    When the node ends, the future is dropped although the node is kept.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Poll, Wake, Waker};
 
-use crate::callbacks::Home;
+use crate::callbacks::{Callback, Home};
 use crate::cancelled::{Cause, Origin};
 use crate::sync::{Mutex, OnceLock};
 use crate::tree::Node;
@@ -47,6 +48,8 @@ impl Completion {
     /// Polls for the first time, on behalf of `node`.
     pub(crate) fn attach(self: &Arc<Self>, node: &Arc<Node>) {
         self.node.get_or_init(|| Arc::downgrade(node));
+        let callback: Arc<dyn Callback> = Arc::<Self>::clone(self);
+        node.add_callback(callback);
         self.drive();
     }
 
@@ -60,8 +63,7 @@ impl Completion {
             let mut task = std::task::Context::from_waker(&waker);
             let polled = catch_unwind(AssertUnwindSafe(|| source.as_mut().poll(&mut task)));
             taken = match polled {
-                Ok(Poll::Pending) if node.end().is_none() => self.put_back(source),
-                Ok(Poll::Pending) => return self.close(),
+                Ok(Poll::Pending) => self.put_back(source),
                 // The panic hook has reported it; nothing ends the context from here any more.
                 Err(_) => {
                     self.close();
@@ -90,15 +92,24 @@ impl Completion {
         }
     }
 
-    /// Gives the future back if it was woken while it was polled.
+    /// Gives the future back if it was woken while it was polled; drops it if it is over.
     fn put_back(&self, source: Source) -> Option<Source> {
         let mut state = self.state.lock();
-        if matches!(*state, State::Polled { woken: true }) {
-            *state = State::Polled { woken: false };
-            return Some(source);
+        match *state {
+            State::Polled { woken: false } => {
+                *state = State::Waiting(source);
+                None
+            }
+            State::Polled { woken: true } => {
+                *state = State::Polled { woken: false };
+                Some(source)
+            }
+            State::Waiting(_) | State::Over => {
+                drop(state);
+                drop(source);
+                None
+            }
         }
-        *state = State::Waiting(source);
-        None
     }
 
     /// Whether the future may still complete.
@@ -107,7 +118,21 @@ impl Completion {
     }
 
     fn close(&self) {
-        *self.state.lock() = State::Over;
+        let state = std::mem::replace(&mut *self.state.lock(), State::Over);
+        drop(state);
+    }
+}
+
+impl Callback for Completion {
+    /// The context has ended, from here or from above.
+    fn run(self: Arc<Self>) {
+        self.close();
+    }
+
+    fn free(self: Arc<Self>) {}
+
+    fn pins(&self) -> bool {
+        false
     }
 }
 

@@ -182,8 +182,8 @@ impl Context {
         self.node()?.deadline().map(|(at, _)| at)
     }
 
-    /// Returns the time left until the deadline, zero once the context has ended; `None` without a
-    /// deadline.
+    /// Returns the time left until the deadline, and zero once the context has ended, with or without
+    /// a deadline; `None` if it has not ended and has none.
     ///
     /// # Examples
     ///
@@ -198,12 +198,11 @@ impl Context {
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
         let node = self.node()?;
+        if node.end().is_some() {
+            return Some(Duration::ZERO);
+        }
         let (at, deadline) = node.deadline()?;
-        Some(if node.end().is_some() {
-            Duration::ZERO
-        } else {
-            deadline.until(at)
-        })
+        Some(deadline.until(at))
     }
 
     /// Returns the nearest value of type `T` on the way to the root.

@@ -19,12 +19,19 @@ use std::time::{Duration, Instant};
 
 use crate::cancelled::{Cause, End, Kind, Origin};
 use crate::sync::Mutex;
-use crate::timeline::{AlarmKey, Timeline};
+use crate::timeline::{AlarmKey, Timeline, When};
 use crate::tree::Node;
 
+/// A deadline, and when it was set: what was set in the past passes at that moment.
+#[derive(Clone, Copy)]
+struct Setting {
+    at: Instant,
+    since: Instant,
+}
+
 enum At {
-    Fixed(Instant),
-    Movable(Mutex<Instant>),
+    Fixed(Setting),
+    Movable(Mutex<Setting>),
 }
 
 /// The deadline of one node.
@@ -45,10 +52,14 @@ impl Deadline {
         cause: Option<Cause>,
         place: &'static Location<'static>,
     ) -> Self {
+        let setting = Setting {
+            at,
+            since: timeline.now(),
+        };
         let at = if movable {
-            At::Movable(Mutex::new(at))
+            At::Movable(Mutex::new(setting))
         } else {
-            At::Fixed(at)
+            At::Fixed(setting)
         };
         Self {
             at,
@@ -59,22 +70,47 @@ impl Deadline {
         }
     }
 
-    fn at(&self) -> Instant {
+    fn setting(&self) -> Setting {
         match &self.at {
-            At::Fixed(at) => *at,
-            At::Movable(at) => *at.lock(),
+            At::Fixed(setting) => *setting,
+            At::Movable(setting) => *setting.lock(),
         }
     }
 
-    /// The deadline, if it is not after `moment`.
+    fn at(&self) -> Instant {
+        self.setting().at
+    }
+
+    pub(crate) fn was_set_in_the_past(&self) -> bool {
+        let Setting { at, since } = self.setting();
+        at <= since
+    }
+
+    /// When the deadline passed, if it has at `moment`.
     pub(crate) fn passed(&self, moment: &mut Moment) -> Option<Instant> {
         let now = moment.on(&self.timeline);
-        Some(self.at()).filter(|at| *at <= now)
+        let Setting { at, since } = self.setting();
+        (at <= now).then(|| at.max(since))
+    }
+
+    /// Whether `at`, when this deadline passed, comes before the `end` of a source.
+    pub(crate) fn is_before(&self, at: Instant, end: &End) -> bool {
+        let end_at = end.when.on(&self.timeline);
+        match end.kind {
+            Kind::Cancelled => at <= end_at,
+            // Of equal deadlines the parent's is the cause.
+            Kind::DeadlineExceeded => at < end_at,
+        }
     }
 
     pub(crate) fn end(&self, at: Instant) -> Arc<End> {
         let origin = Origin::Deadline(self.place);
-        End::new(Kind::DeadlineExceeded, self.cause.clone(), origin, at)
+        End::new(
+            Kind::DeadlineExceeded,
+            self.cause.clone(),
+            origin,
+            When::at(at),
+        )
     }
 
     pub(crate) fn dated(&self) -> (Instant, &Self) {
@@ -102,7 +138,7 @@ impl Deadline {
 
     /// Moves the deadline of `node`, whose deadline this is, to `to`; false if it was too late.
     pub(crate) fn move_to(&self, to: Instant, node: &Arc<Node>) -> bool {
-        let At::Movable(at) = &self.at else {
+        let At::Movable(setting) = &self.at else {
             return false;
         };
         if node.end().is_some() {
@@ -110,11 +146,12 @@ impl Deadline {
         }
         let driver = {
             let mut armed = self.armed.lock();
-            let mut at = at.lock();
-            if *at <= self.timeline.now() {
+            let mut setting = setting.lock();
+            let now = self.timeline.now();
+            if setting.at <= now {
                 return false;
             }
-            *at = to;
+            *setting = Setting { at: to, since: now };
             armed.take().and_then(|old| {
                 self.timeline.remove(old);
                 let key = (to, old.1);

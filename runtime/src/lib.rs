@@ -81,6 +81,7 @@ mod canceller;
 mod completion;
 mod context;
 mod deadline;
+mod derivation;
 mod derive;
 mod guard;
 mod leaving;

@@ -28,22 +28,35 @@ pin_project! {
 impl<F: Future> Future for Run<F> {
     type Output = Result<F::Output, Cancelled>;
 
-    fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
+        // Also while the future is dropped: its destructors see their context.
+        let _entered = Entered::new(self.context.clone());
+        let polled = self.as_mut().poll_inside(task);
+        if polled.is_ready() {
+            let mut this = self.project();
+            this.future.set(None);
+            *this.waiter = Waiter::new();
+        }
+        polled
+    }
+}
+
+impl<F: Future> Run<F> {
+    fn poll_inside(
+        self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+    ) -> Poll<Result<F::Output, Cancelled>> {
+        let this = self.project();
         if !*this.is_started {
             *this.is_started = true;
             if let Some(cancelled) = this.context.cancelled_at(None) {
-                this.future.set(None);
                 return Poll::Ready(Err(cancelled));
             }
         }
         let future = this
             .future
-            .as_mut()
             .as_pin_mut()
             .expect("`Run` is not polled after it ended");
-        // Also while the future is dropped: its destructors see their context.
-        let _entered = Entered::new(this.context.clone());
         let Some(anchor) = this.context.anchor() else {
             return future.poll(task).map(Ok);
         };
@@ -51,12 +64,10 @@ impl<F: Future> Future for Run<F> {
         if let Poll::Ready(value) = future.poll(task) {
             return Poll::Ready(Ok(value));
         }
-        if this
-            .vigil
-            .is_over(anchor, &watch, this.waiter, task.waker())
+        let waker = task.waker();
+        if this.vigil.is_over(anchor, &watch, this.waiter, waker)
             && let Some(cancelled) = this.context.cancelled_at(None)
         {
-            this.future.set(None);
             return Poll::Ready(Err(cancelled));
         }
         Poll::Pending

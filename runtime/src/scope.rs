@@ -14,7 +14,10 @@
 //! 3. `LOOKS` counts awaits that looked and stay pending. An await that finds the end although one
 //!    below it has looked in this very poll, was overtaken by the cancel: it stays for one more
 //!    poll, which it asks for, so that the innermost await is the first to leave.
-//! 4. `SHIELDS` lists the shields that were pending in this poll, in the order of their polls; what
+//! 4. A frame and the current context belong to a tokio task. Another task that is polled within that
+//!    poll, as those of a `LocalSet` are, has another waker, finds `background` as its current
+//!    context, and is not waited for by the shields it holds.
+//! 5. `SHIELDS` lists the shields that were pending in this poll, in the order of their polls; what
 //!    was added during an inner poll is below it. The outermost owner empties it.
 
 use std::cell::{Cell, RefCell};
@@ -38,9 +41,28 @@ impl WakerId {
     const NONE: Self = Self(0, 0);
 }
 
+/// The tokio task that is being polled, if any.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct TaskId(#[cfg(feature = "tokio")] Option<tokio::task::Id>);
+
+impl TaskId {
+    #[cfg(feature = "tokio")]
+    const NONE: Self = Self(None);
+    #[cfg(not(feature = "tokio"))]
+    const NONE: Self = Self();
+
+    fn current() -> Self {
+        #[cfg(feature = "tokio")]
+        return Self(tokio::task::try_id());
+        #[cfg(not(feature = "tokio"))]
+        Self::NONE
+    }
+}
+
 /// The promise of the nearest owner above.
 #[derive(Clone, Copy)]
 struct Frame {
+    task: TaskId,
     /// The address of the context, 0 if nobody promised anything.
     context: usize,
     waker: WakerId,
@@ -50,6 +72,7 @@ struct Frame {
 
 impl Frame {
     const NONE: Self = Self {
+        task: TaskId::NONE,
         context: 0,
         waker: WakerId::NONE,
         depth: 0,
@@ -57,37 +80,42 @@ impl Frame {
 }
 
 thread_local! {
-    static CURRENT: RefCell<Context> = const { RefCell::new(Context::background()) };
+    static CURRENT: RefCell<(TaskId, Context)> =
+        const { RefCell::new((TaskId::NONE, Context::background())) };
     static FRAME: Cell<Frame> = const { Cell::new(Frame::NONE) };
     static LOOKS: Cell<u64> = const { Cell::new(0) };
-    static SHIELDS: RefCell<Vec<Weak<()>>> = const { RefCell::new(Vec::new()) };
+    static SHIELDS: RefCell<Vec<(TaskId, Weak<()>)>> = const { RefCell::new(Vec::new()) };
 }
 
 pub(crate) fn current() -> Context {
+    let current = CURRENT.try_with(|current| match &*current.borrow() {
+        (task, context) if *task == TaskId::current() => context.clone(),
+        _ => Context::background(),
+    });
     // A destructor of another thread-local may ask when this one is gone.
-    CURRENT
-        .try_with(|current| current.borrow().clone())
-        .unwrap_or(Context::background())
+    current.unwrap_or(Context::background())
 }
 
 /// Makes a context the current one until it is dropped.
 pub(crate) struct Entered {
-    previous: Context,
+    previous: Option<(TaskId, Context)>,
 }
 
 impl Entered {
     pub(crate) fn new(context: Context) -> Self {
+        let previous = CURRENT.replace((TaskId::current(), context));
         Self {
-            previous: CURRENT.replace(context),
+            previous: Some(previous),
         }
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let previous = std::mem::replace(&mut self.previous, Context::background());
-        // The context that is taken out may be the last handle: it is dropped after the borrow.
-        drop(CURRENT.replace(previous));
+        if let Some(previous) = self.previous.take() {
+            // The context that is taken out may be the last handle: it is dropped after the borrow.
+            drop(CURRENT.replace(previous));
+        }
     }
 }
 
@@ -118,7 +146,9 @@ impl Watch {
         let context = anchor.address();
         let waker = WakerId::of(waker);
         let owned = (above.context != context || above.waker != waker).then(|| {
+            let task = TaskId::current();
             FRAME.set(Frame {
+                task,
                 context,
                 waker,
                 depth: above.depth + 1,
@@ -150,8 +180,10 @@ impl Watch {
 
     /// Adds the shields that were pending below in this poll.
     pub(crate) fn collect_shields(&self, known: &mut Vec<Weak<()>>) {
+        let task = FRAME.get().task;
         SHIELDS.with_borrow(|shields| {
-            for shield in shields.iter().skip(self.shields) {
+            let pending = shields.iter().skip(self.shields);
+            for (_, shield) in pending.filter(|(other, _)| *other == task) {
                 if !known.iter().any(|other| other.ptr_eq(shield)) {
                     known.push(Weak::clone(shield));
                 }
@@ -183,7 +215,8 @@ impl Outside {
 /// A shield that is pending; the owners above wait for it.
 pub(crate) fn note_shield(shield: &Arc<()>) {
     if FRAME.get().depth > 0 {
-        SHIELDS.with_borrow_mut(|shields| shields.push(Arc::downgrade(shield)));
+        let entry = (TaskId::current(), Arc::downgrade(shield));
+        SHIELDS.with_borrow_mut(|shields| shields.push(entry));
     }
 }
 

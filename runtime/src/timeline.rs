@@ -12,6 +12,7 @@
 //! timeline.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 use std::thread::Thread;
@@ -26,12 +27,37 @@ mod driver;
 /// When an alarm rings, and the number of its node.
 pub(crate) type AlarmKey = (Instant, u64);
 
-/// Now, by the clock of the runtime this is called in, or of the system.
-pub(crate) fn system_or_runtime_now() -> Instant {
-    #[cfg(feature = "tokio")]
-    return tokio::time::Instant::now().into_std();
-    #[cfg(not(feature = "tokio"))]
-    Instant::now()
+/// When something happened, comparable with the deadlines of any timeline.
+#[derive(Debug)]
+pub(crate) struct When {
+    /// By the clock of the runtime it happened in, or of the system.
+    pub(crate) at: Instant,
+    /// By the clocks that went otherwise, if it happened outside of a runtime.
+    elsewhere: Vec<(Arc<Timeline>, Instant)>,
+}
+
+impl When {
+    pub(crate) fn now() -> Self {
+        #[cfg(feature = "tokio")]
+        return driver::when();
+        #[cfg(not(feature = "tokio"))]
+        Self::at(Instant::now())
+    }
+
+    pub(crate) fn at(at: Instant) -> Self {
+        Self {
+            at,
+            elsewhere: Vec::new(),
+        }
+    }
+
+    /// By the clock of `timeline`.
+    pub(crate) fn on(&self, timeline: &Arc<Timeline>) -> Instant {
+        let mut elsewhere = self.elsewhere.iter();
+        elsewhere
+            .find(|(other, _)| Arc::ptr_eq(other, timeline))
+            .map_or(self.at, |(_, at)| *at)
+    }
 }
 
 /// A timeline's clock at the moment its runtime went, and the system's clock then.
@@ -205,5 +231,11 @@ struct Unpark(Thread);
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
         self.0.unpark();
+    }
+}
+
+impl fmt::Debug for Timeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timeline").finish_non_exhaustive()
     }
 }

@@ -19,8 +19,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::fmt;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -30,7 +29,7 @@ use crate::completion::Completion;
 use crate::context::Context;
 use crate::deadline::{Deadline, Moment};
 use crate::sync::{Mutex, OnceLock};
-use crate::timeline::system_or_runtime_now;
+use crate::timeline::When;
 use crate::waiters::Links;
 
 /// What a node adds to what it was derived from.
@@ -70,15 +69,20 @@ impl Node {
             end: OnceLock::new(),
             links: Mutex::new(Links::new()),
         };
-        node.adopt_first_ended();
+        node.adopt_present_end();
         Arc::new(node)
     }
 
-    /// Of several sources ended already, the first in the list counts.
-    fn adopt_first_ended(&self) {
-        if let Role::Any(sources) = &self.role
-            && let Some(end) = sources.iter().find_map(|source| source.node()?.end())
-        {
+    /// Of several sources ended already, the first in the list counts; and what ended before a
+    /// deadline was set, although that was set in the past.
+    fn adopt_present_end(&self) {
+        let is_concerned = match &self.role {
+            Role::Any(_) => true,
+            Role::Deadline(deadline) => deadline.was_set_in_the_past(),
+            _ => false,
+        };
+        let mut sources = self.sources().iter();
+        if is_concerned && let Some(end) = sources.find_map(|source| source.node()?.end()) {
             self.store(Arc::clone(end));
         }
     }
@@ -175,7 +179,7 @@ impl Node {
         let inherited = self.inherited();
         if let Role::Deadline(deadline) = &self.role
             && let Some(at) = deadline.passed(moment)
-            && inherited.is_none_or(|end| end.is_after(at))
+            && inherited.is_none_or(|end| deadline.is_before(at, end))
         {
             return Some(deadline.end(at));
         }
@@ -198,8 +202,7 @@ impl Node {
     /// Ends it, unless it has ended: the earlier end stands. Then wakes whoever waits.
     pub(crate) fn cancel(self: &Arc<Self>, cause: Option<Cause>, origin: Origin) {
         if self.end().is_none() {
-            let now = system_or_runtime_now();
-            self.store(End::new(Kind::Cancelled, cause, origin, now));
+            self.store(End::new(Kind::Cancelled, cause, origin, When::now()));
         }
         self.finish();
     }
@@ -263,6 +266,15 @@ impl Node {
         }
     }
 
+    /// Whether it can end although one of its sources cannot.
+    pub(crate) fn can_end_without_source(&self) -> bool {
+        if self.is_merge() {
+            self.can_end()
+        } else {
+            self.can_end_by_itself()
+        }
+    }
+
     fn can_end_by_itself(&self) -> bool {
         self.end.get().is_some()
             || match &self.role {
@@ -310,20 +322,6 @@ impl Node {
             .unwrap_or(root)
     }
 
-    /// The names from the root to here, joined by `/`.
-    pub(crate) fn path(&self) -> String {
-        let mut names = Vec::new();
-        let mut next = Some(self);
-        while let Some(node) = next {
-            if let Role::Name(name) = &node.role {
-                names.push(&**name);
-            }
-            next = node.lineage.node();
-        }
-        names.reverse();
-        names.join("/")
-    }
-
     /// Gives up what it points to; `merged` takes the sources of a merge.
     fn take_parents(&mut self, merged: &mut Vec<Context>) -> Context {
         self.unlink_before_drop();
@@ -349,39 +347,21 @@ impl Drop for Node {
     /// up its parents before it is dropped itself.
     fn drop(&mut self) {
         let mut merged = Vec::new();
+        let mut panicked = Ok(());
         let mut next = Some(self.take_parents(&mut merged));
         while let Some(context) = next {
-            next = match context.into_arc().and_then(Arc::into_inner) {
-                Some(mut parent) => Some(parent.take_parents(&mut merged)),
-                None => merged.pop(),
+            let Some(mut parent) = context.into_arc().and_then(Arc::into_inner) else {
+                next = merged.pop();
+                continue;
             };
+            next = Some(parent.take_parents(&mut merged));
+            // A value whose `Drop` panics must not keep the rest of the chain in memory.
+            panicked = panicked.and(catch_unwind(AssertUnwindSafe(|| drop(parent))));
         }
-    }
-}
-
-impl fmt::Debug for Node {
-    /// The derivation, root first, as it could have been written.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut chain = vec![self];
-        while let Some(parent) = chain[chain.len() - 1].lineage.node() {
-            chain.push(parent);
+        if let Err(payload) = panicked
+            && !std::thread::panicking()
+        {
+            resume_unwind(payload);
         }
-        write!(f, "{:?}", chain[chain.len() - 1].lineage)?;
-        for node in chain.iter().rev() {
-            match &node.role {
-                Role::Cancel(_) => f.write_str(".with_cancel()")?,
-                Role::Deadline(deadline) => write!(f, ".{deadline:?}")?,
-                Role::Completion(_) => f.write_str(".with_future(..)")?,
-                Role::Value(_, type_name) => write!(f, ".with_value({type_name})")?,
-                Role::Name(name) => write!(f, ".with_name({name:?})")?,
-                Role::WithoutCancel => f.write_str(".without_cancel()")?,
-                Role::Any(sources) => write!(f, ".any({} sources)", sources.len())?,
-                Role::All(sources) => write!(f, ".all({} sources)", sources.len())?,
-            }
-            if let Some(end) = node.stored_end() {
-                write!(f, " [{}]", end.kind)?;
-            }
-        }
-        Ok(())
     }
 }

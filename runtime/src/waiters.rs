@@ -145,8 +145,8 @@ impl Node {
 
     pub(crate) fn remove_waiter(self: &Arc<Self>, key: u64) {
         let removed = self.links.lock().waiters.remove(&key);
-        drop(removed);
         self.unlink();
+        drop(removed);
     }
 
     /// Enters a callback. If the node has ended, it runs before this returns; if nothing can end
@@ -155,8 +155,10 @@ impl Node {
         let key = {
             let mut links = self.links.lock();
             let key = links.key();
+            if callback.pins() {
+                links.pin = Some(Arc::clone(self));
+            }
             links.callbacks.insert(key, callback);
-            links.pin = Some(Arc::clone(self));
             key
         };
         self.link();
@@ -172,15 +174,12 @@ impl Node {
         let removed = {
             let mut links = self.links.lock();
             let callback = links.callbacks.remove(&key);
-            let pin = if links.callbacks.is_empty() {
-                links.pin.take()
-            } else {
-                None
-            };
+            let is_pinned = links.callbacks.values().any(|callback| callback.pins());
+            let pin = if is_pinned { None } else { links.pin.take() };
             (callback, pin)
         };
-        drop(removed);
         self.unlink();
+        drop(removed);
     }
 
     /// Has all sources list this node, and theirs list them, up to the root; arms the deadlines.
@@ -300,18 +299,27 @@ impl Node {
 
     /// Frees the callbacks here and below of nodes that nothing can end any more.
     pub(crate) fn release(self: &Arc<Self>) {
+        // Looking whether a node can end takes a walk up to the root: only if somebody waits.
+        if self.links.lock().is_idle() || self.can_end() {
+            return;
+        }
         let mut freed = Vec::new();
         let mut next = vec![Arc::clone(self)];
         while let Some(node) = next.pop() {
-            // Looking whether it can end takes a walk up to the root: only if somebody waits.
-            if node.links.lock().is_idle() || node.can_end() {
-                continue;
-            }
-            {
+            let children = {
                 let mut links = node.links.lock();
-                next.extend(links.children.values().filter_map(Weak::upgrade));
                 freed.push((std::mem::take(&mut links.callbacks), links.pin.take()));
-            }
+                links
+                    .children
+                    .values()
+                    .filter_map(Weak::upgrade)
+                    .collect::<Vec<_>>()
+            };
+            next.extend(
+                children
+                    .into_iter()
+                    .filter(|child| !child.can_end_without_source()),
+            );
             node.unlink();
         }
         for callback in freed

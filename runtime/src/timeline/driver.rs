@@ -11,7 +11,7 @@ use std::time::Instant;
 use tokio::runtime::{Handle, Id};
 use tokio::time::Sleep;
 
-use super::{Alarms, Timeline};
+use super::{Alarms, Timeline, When};
 use crate::sync::{Mutex, OnceLock};
 
 thread_local! {
@@ -26,6 +26,23 @@ pub(super) fn now(runtime: &Handle) -> Instant {
     let is_here = Handle::try_current().is_ok_and(|here| here.id() == runtime.id());
     let _entered = (!is_here).then(|| runtime.enter());
     tokio::time::Instant::now().into_std()
+}
+
+/// Now; outside of a runtime also by the clocks of runtimes that are paused, or were.
+pub(super) fn when() -> When {
+    if Handle::try_current().is_ok() {
+        return When::at(tokio::time::Instant::now().into_std());
+    }
+    let timelines: Vec<_> = ALL.lock().values().filter_map(Weak::upgrade).collect();
+    let at = Instant::now();
+    let dated = timelines.into_iter().map(|timeline| {
+        let now = timeline.now();
+        (timeline, now)
+    });
+    let elsewhere = dated
+        .filter(|(_, now)| *now < at || *now > Instant::now())
+        .collect();
+    When { at, elsewhere }
 }
 
 pub(super) fn timeline(runtime: &Handle) -> Arc<Timeline> {

@@ -1,0 +1,48 @@
+//! How a node reads: its path of names, and its derivation.
+
+use std::fmt;
+
+use crate::tree::{Node, Role};
+
+impl Node {
+    /// The names from the root to here, joined by `/`.
+    pub(crate) fn path(&self) -> String {
+        let mut names = Vec::new();
+        let mut next = Some(self);
+        while let Some(node) = next {
+            if let Role::Name(name) = &node.role {
+                names.push(&**name);
+            }
+            next = node.lineage().node();
+        }
+        names.reverse();
+        names.join("/")
+    }
+}
+
+impl fmt::Debug for Node {
+    /// The derivation, root first, as it could have been written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut chain = vec![self];
+        while let Some(parent) = chain[chain.len() - 1].lineage().node() {
+            chain.push(parent);
+        }
+        write!(f, "{:?}", chain[chain.len() - 1].lineage())?;
+        for node in chain.iter().rev() {
+            match &node.role {
+                Role::Cancel(_) => f.write_str(".with_cancel()")?,
+                Role::Deadline(deadline) => write!(f, ".{deadline:?}")?,
+                Role::Completion(_) => f.write_str(".with_future(..)")?,
+                Role::Value(_, type_name) => write!(f, ".with_value({type_name})")?,
+                Role::Name(name) => write!(f, ".with_name({name:?})")?,
+                Role::WithoutCancel => f.write_str(".without_cancel()")?,
+                Role::Any(sources) => write!(f, ".any({} sources)", sources.len())?,
+                Role::All(sources) => write!(f, ".all({} sources)", sources.len())?,
+            }
+            if let Some(end) = node.stored_end() {
+                write!(f, " [{}]", end.kind)?;
+            }
+        }
+        Ok(())
+    }
+}
