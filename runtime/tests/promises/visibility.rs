@@ -238,7 +238,10 @@ fn cancelling_a_parent_a_child_and_dropping_another_at_once_ends_them_all() {
 #[test]
 fn two_merges_in_opposite_order_are_cancelled_by_two_threads() {
     for _ in 0..ROUNDS {
-        let pairs = [Context::background().with_cancel(), Context::background().with_cancel()];
+        let pairs = [
+            Context::background().with_cancel(),
+            Context::background().with_cancel(),
+        ];
         let [first, second] = [&pairs[0].0, &pairs[1].0];
         let merges = [
             Context::any([first.clone(), second.clone()]),
@@ -252,17 +255,23 @@ fn two_merges_in_opposite_order_are_cancelled_by_two_threads() {
             })
         });
         let barrier = Barrier::new(2);
-        thread::scope(|scope| {
-            for ((_, canceller), callback) in pairs.iter().zip(callbacks) {
-                let barrier = &barrier;
-                scope.spawn(move || {
-                    barrier.wait();
-                    canceller.cancel();
-                    assert!(!callback.stop());
-                });
-            }
+        let prevented = thread::scope(|scope| {
+            let threads: Vec<_> = pairs
+                .iter()
+                .zip(callbacks)
+                .map(|((_, canceller), callback)| {
+                    let barrier = &barrier;
+                    scope.spawn(move || {
+                        barrier.wait();
+                        canceller.cancel();
+                        usize::from(callback.stop())
+                    })
+                })
+                .collect();
+            let prevented = threads.into_iter().map(|thread| thread.join().unwrap());
+            prevented.sum::<usize>()
         });
-        assert_eq!(calls.load(SeqCst), 2);
+        assert_eq!(calls.load(SeqCst) + prevented, 2);
         assert!(merges.iter().all(|merge| end_of(merge).is_some()));
     }
 }
@@ -271,7 +280,9 @@ fn two_merges_in_opposite_order_are_cancelled_by_two_threads() {
 #[test]
 fn more_waiters_than_any_batch_are_all_woken_once() {
     let (context, canceller) = Context::background().with_cancel();
-    let mut tasks: Vec<_> = (0..1000).map(|_| HandTask::new(context.cancelled())).collect();
+    let mut tasks: Vec<_> = (0..1000)
+        .map(|_| HandTask::new(context.cancelled()))
+        .collect();
     tasks.iter_mut().for_each(HandTask::assert_pending);
     let barrier = Barrier::new(2);
     let mut late = Vec::new();
@@ -288,5 +299,8 @@ fn more_waiters_than_any_batch_are_all_woken_once() {
         }
     });
     assert!(tasks.iter().all(|task| task.wakes() == 1));
-    assert!(late.iter().all(|(task, was_ready)| *was_ready || task.wakes() == 1));
+    assert!(
+        late.iter()
+            .all(|(task, was_ready)| *was_ready || task.wakes() == 1)
+    );
 }

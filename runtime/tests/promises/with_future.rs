@@ -48,9 +48,13 @@ fn the_first_of_a_completion_and_a_cancel_above_is_the_cause() {
             canceller.cancel_with("cancelled");
         } else {
             canceller.cancel_with("cancelled");
-            drop(sender.send("completed"));
+            sender.send("completed").unwrap_or_default();
         }
-        let expected = if completes_first { "completed" } else { "cancelled" };
+        let expected = if completes_first {
+            "completed"
+        } else {
+            "cancelled"
+        };
         assert_eq!(cause_of(&context), expected);
         assert_eq!(cause_of(&parent), "cancelled");
     }
@@ -61,7 +65,10 @@ fn the_first_of_a_completion_and_a_cancel_above_is_the_cause() {
 fn a_future_under_an_ended_parent_changes_nothing() {
     let (parent, canceller) = Context::background().with_cancel();
     canceller.cancel_with("parent");
-    for context in [parent.with_future(async { "ready" }), parent.with_future(pending::<&str>())] {
+    for context in [
+        parent.with_future(async { "ready" }),
+        parent.with_future(pending::<&str>()),
+    ] {
         assert_eq!(cause_of(&context), "parent");
     }
 }
@@ -100,8 +107,9 @@ fn the_future_is_dropped_with_the_context_and_when_it_has_completed() {
     let (sender, receiver) = oneshot::channel::<&str>();
     let held = Arc::clone(&value);
     let context = Context::background().with_future(async move {
-        let _held = held;
-        receiver.await.unwrap()
+        let closed = receiver.await.unwrap();
+        drop(held);
+        closed
     });
     sender.send("done").unwrap();
     assert_eq!(Arc::strong_count(&value), 1, "{context:?}");
@@ -136,8 +144,9 @@ fn a_context_that_is_kept_after_its_end_does_not_keep_the_future() {
     let value = Arc::new(());
     let held = Arc::clone(&value);
     let context = parent.with_future(async move {
-        let _held = held;
-        pending::<&str>().await
+        pending::<()>().await;
+        drop(held);
+        "never"
     });
     canceller.cancel();
     assert!(context.is_cancelled());
@@ -151,11 +160,8 @@ fn a_future_that_panics_leaves_the_context_alive_and_is_reported() {
     let (parent, canceller) = Context::background().with_cancel();
     let (sender, receiver) = oneshot::channel::<()>();
     let context = parent.with_future(async move {
-        drop(receiver.await);
-        if true {
-            panic!("a source panics on purpose");
-        }
-        "never"
+        receiver.await.unwrap();
+        panics::breaks("a source panics on purpose")
     });
     sender.send(()).unwrap();
     assert_eq!(panics::reported("a source panics on purpose"), 1);
@@ -220,7 +226,9 @@ async fn on_a_runtime_the_future_is_polled_by_a_task_when_it_wakes() {
 #[cfg(feature = "tokio")]
 #[test]
 fn a_future_whose_runtime_is_gone_is_polled_by_whoever_wakes_it() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     let (sender, receiver) = oneshot::channel::<&str>();
     let context = {
         let _entered = runtime.enter();

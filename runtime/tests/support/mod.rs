@@ -1,5 +1,7 @@
 //! What the tests share: wakers that count or act, a hand-driven task, witnesses of drops and panics.
 
+pub(crate) mod calls;
+pub(crate) mod foreign;
 pub(crate) mod panics;
 pub(crate) mod random;
 pub(crate) mod tasks;
@@ -46,7 +48,9 @@ pub(crate) fn end_of(context: &Context) -> Option<(Kind, String)> {
     assert_eq!(context.is_cancelled(), kind.is_some(), "{context:?}");
     assert_eq!(cause.is_some(), kind.is_some(), "{context:?}");
     for cancelled in [&checked, &awaited] {
-        let seen = cancelled.as_ref().map(|it| (it.kind(), it.cause().to_string()));
+        let seen = cancelled
+            .as_ref()
+            .map(|it| (it.kind(), it.cause().to_string()));
         assert_eq!(seen, kind.zip(cause.clone()), "{context:?}");
     }
     kind.zip(cause)

@@ -11,7 +11,10 @@ pub(crate) fn watch() {
     HOOK.call_once(|| {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            let text = info.payload_as_str().unwrap_or_default();
+            let payload = info.payload();
+            let text = payload.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| payload.downcast_ref().map(String::as_str));
+            let text = text.unwrap_or_default();
             let mut reported = REPORTED.lock().unwrap_or_else(PoisonError::into_inner);
             reported.push(String::from(text));
             drop(reported);
@@ -26,4 +29,9 @@ pub(crate) fn watch() {
 pub(crate) fn reported(text: &str) -> usize {
     let reported = REPORTED.lock().unwrap_or_else(PoisonError::into_inner);
     reported.iter().filter(|other| *other == text).count()
+}
+
+/// Panics, where the type of what never comes has to be said.
+pub(crate) fn breaks(text: &'static str) -> &'static str {
+    panic!("{text}")
 }

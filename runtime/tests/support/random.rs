@@ -11,9 +11,10 @@ impl Random {
     /// harness shows if the test fails.
     pub(crate) fn seeded() -> Self {
         let given = env::var("CANCEL_CONTEXT_SEED").ok();
-        let seed = given
-            .map(|seed| seed.parse().expect("`CANCEL_CONTEXT_SEED` is a number"))
-            .unwrap_or_else(|| RandomState::new().hash_one(0));
+        let seed = given.map_or_else(
+            || RandomState::new().hash_one(0),
+            |seed| seed.parse().expect("`CANCEL_CONTEXT_SEED` is a number"),
+        );
         println!("CANCEL_CONTEXT_SEED={seed}");
         Self(seed | 1)
     }

@@ -1,8 +1,11 @@
 //! A task that is polled by hand.
 
+use std::future::pending;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll, Waker};
+
+use cancel_context::{Cancelled, Context};
 
 use crate::support::wakers::CountingWaker;
 
@@ -17,7 +20,11 @@ impl<F: Future> HandTask<F> {
     pub(crate) fn new(future: F) -> Self {
         let counter = CountingWaker::new();
         let waker = counter.waker();
-        Self { future: Box::pin(future), counter, waker }
+        Self {
+            future: Box::pin(future),
+            counter,
+            waker,
+        }
     }
 
     pub(crate) fn poll(&mut self) -> Poll<F::Output> {
@@ -81,4 +88,19 @@ pub(crate) async fn yields(count: usize) {
         })
         .await;
     }
+}
+
+pub(crate) type Nested = Pin<Box<dyn Future<Output = Result<usize, Cancelled>> + Send>>;
+
+/// `depth` scopes of one context within each other; gives how many of them saw the end.
+pub(crate) fn nested(context: &Context, depth: usize) -> Nested {
+    if depth == 0 {
+        let context = context.clone();
+        return Box::pin(async move { context.run(pending::<()>()).await.map(|()| 0) });
+    }
+    let (inner, scope) = (nested(context, depth - 1), context.clone());
+    Box::pin(async move {
+        let result = scope.run(inner).await;
+        Ok(result.and_then(|inner| inner).unwrap_or(0) + 1)
+    })
 }

@@ -27,7 +27,8 @@ pub(crate) fn waker_of<H: Hooks>(hooks: &Arc<H>) -> Waker {
 }
 
 fn raw<H: Hooks>(hooks: Arc<H>) -> RawWaker {
-    let table = &const { RawWakerVTable::new(clone::<H>, wake::<H>, wake_by_ref::<H>, remove::<H>) };
+    let table =
+        &const { RawWakerVTable::new(clone::<H>, wake::<H>, wake_by_ref::<H>, remove::<H>) };
     RawWaker::new(Arc::into_raw(hooks).cast(), table)
 }
 
@@ -106,38 +107,54 @@ impl CountingWaker {
 
 type Action = Box<dyn Fn() + Send + Sync>;
 
-/// Does something when it is told.
-#[derive(Default)]
+/// When an [`ActingWaker`] acts.
+#[derive(Clone, Copy, PartialEq)]
+enum Moment {
+    Clone,
+    Wake,
+    Drop,
+}
+
+/// Does something when it is cloned, or woken, or dropped.
 pub(crate) struct ActingWaker {
-    on_clone: Option<Action>,
-    on_wake: Option<Action>,
-    on_drop: Option<Action>,
+    moment: Moment,
+    action: Action,
 }
 
 impl Hooks for ActingWaker {
     fn cloned(&self) {
-        self.on_clone.iter().for_each(|act| act());
+        self.act(Moment::Clone);
     }
 
     fn woken(&self) {
-        self.on_wake.iter().for_each(|act| act());
+        self.act(Moment::Wake);
     }
 
     fn dropped(&self) {
-        self.on_drop.iter().for_each(|act| act());
+        self.act(Moment::Drop);
     }
 }
 
 impl ActingWaker {
     pub(crate) fn on_clone(action: impl Fn() + Send + Sync + 'static) -> Waker {
-        waker_of(&Arc::new(Self { on_clone: Some(Box::new(action)), ..Self::default() }))
+        Self::waker(Moment::Clone, Box::new(action))
     }
 
     pub(crate) fn on_wake(action: impl Fn() + Send + Sync + 'static) -> Waker {
-        waker_of(&Arc::new(Self { on_wake: Some(Box::new(action)), ..Self::default() }))
+        Self::waker(Moment::Wake, Box::new(action))
     }
 
     pub(crate) fn on_drop(action: impl Fn() + Send + Sync + 'static) -> Waker {
-        waker_of(&Arc::new(Self { on_drop: Some(Box::new(action)), ..Self::default() }))
+        Self::waker(Moment::Drop, Box::new(action))
+    }
+
+    fn waker(moment: Moment, action: Action) -> Waker {
+        waker_of(&Arc::new(Self { moment, action }))
+    }
+
+    fn act(&self, moment: Moment) {
+        if self.moment == moment {
+            (self.action)();
+        }
     }
 }
