@@ -6,21 +6,36 @@ use syn::{Attribute, Expr, Local, Stmt, StmtMacro};
 
 use crate::validate::is_ours;
 
+/// Borrows the attributes of an expression as the expression itself is borrowed.
+macro_rules! attributes {
+    ($expression:ident) => {
+        attributes!($expression:
+            Array(ExprArray) Assign(ExprAssign) Async(ExprAsync) Await(ExprAwait)
+            Binary(ExprBinary) Block(ExprBlock) Break(ExprBreak) Call(ExprCall) Cast(ExprCast)
+            Closure(ExprClosure) Const(ExprConst) Continue(ExprContinue) Field(ExprField)
+            ForLoop(ExprForLoop) Group(ExprGroup) If(ExprIf) Index(ExprIndex) Infer(ExprInfer)
+            Let(ExprLet) Lit(ExprLit) Loop(ExprLoop) Macro(ExprMacro) Match(ExprMatch)
+            MethodCall(ExprMethodCall) Paren(ExprParen) Path(ExprPath) Range(ExprRange)
+            RawAddr(ExprRawAddr) Reference(ExprReference) Repeat(ExprRepeat) Return(ExprReturn)
+            Struct(ExprStruct) Try(ExprTry) TryBlock(ExprTryBlock) Tuple(ExprTuple)
+            Unary(ExprUnary) Unsafe(ExprUnsafe) While(ExprWhile) Yield(ExprYield))
+    };
+    ($expression:ident: $($variant:ident($node:ident))*) => {
+        match $expression {
+            $(Expr::$variant(syn::$node { attrs, .. }) => Some(attrs),)*
+            _ => None,
+        }
+    };
+}
+
 /// The attributes of an expression; `None` for tokens that syn does not interpret.
 pub(crate) fn of_expression(expression: &mut Expr) -> Option<&mut Vec<Attribute>> {
-    macro_rules! attributes {
-        ($($variant:ident)*) => {
-            match expression {
-                $(Expr::$variant(expression) => Some(&mut expression.attrs),)*
-                _ => None,
-            }
-        };
-    }
-    attributes!(
-        Array Assign Async Await Binary Block Break Call Cast Closure Const Continue Field ForLoop
-        Group If Index Infer Let Lit Loop Macro Match MethodCall Paren Path Range RawAddr Reference
-        Repeat Return Struct Try TryBlock Tuple Unary Unsafe While Yield
-    )
+    attributes!(expression)
+}
+
+/// Like [`of_expression`], to look at.
+pub(crate) fn on_expression(expression: &Expr) -> &[Attribute] {
+    attributes!(expression).map_or(&[], Vec::as_slice)
 }
 
 /// The attributes of an expression statement: syn, as rustc, gives them to its leftmost operand.

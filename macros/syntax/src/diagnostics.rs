@@ -49,6 +49,14 @@ impl Errors {
     }
 }
 
+#[cfg(test)]
+impl Errors {
+    pub(crate) fn messages(&self) -> Vec<String> {
+        let errors = self.found.clone().into_iter().flatten();
+        errors.map(|error| error.to_string()).collect()
+    }
+}
+
 /// `a`, `b`, `c`: names in backticks, separated by commas.
 pub(crate) fn list<Name: std::fmt::Display>(names: impl IntoIterator<Item = Name>) -> String {
     let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();

@@ -5,7 +5,7 @@
 //!    user wrote the await, so that shadowing it narrows.
 //! 3. What can fail to compile because of the user's types has the span of the user's tokens.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, ExprAwait, ExprMatch, Type};
 
@@ -24,6 +24,9 @@ pub(crate) struct Emitter<'a> {
 pub(crate) struct Guarded {
     /// The tokens `.await`, or where they would be.
     pub(crate) at: Span,
+    /// The first and the last token of the whole expression: rustc underlines it where its type
+    /// is wrong.
+    pub(crate) ends: (Span, Span),
     pub(crate) site: usize,
     /// The operand may move the context, so the check must not borrow it.
     pub(crate) owned: bool,
@@ -65,7 +68,7 @@ impl<'a> Emitter<'a> {
     /// match ::cancel_context::private::guard(
     ///     match ::cancel_context::private::enter(&ctx, &__SITES[0]) {
     ///         ::core::result::Result::Ok(__context) => __context,
-    ///         ::core::result::Result::Err(__cancelled) => return …,
+    ///         ::core::result::Result::Err(__cancelled) => return __leave(__cancelled),
     ///     },
     ///     ::core::future::IntoFuture::into_future(pool.acquire()),
     ///     &mut __waiter,
@@ -74,8 +77,9 @@ impl<'a> Emitter<'a> {
     /// .await
     /// {
     ///     __output => match __output {
-    ///         ::core::result::Result::Ok(__value) => __value,
-    ///         ::core::result::Result::Err(__cancelled) => return …,
+    ///         #[allow(unreachable_code)]
+    ///         ::core::result::Result::Ok(__value) => (__value,).0,
+    ///         ::core::result::Result::Err(__cancelled) => return __leave(__cancelled),
     ///     },
     /// }
     /// ```
@@ -86,18 +90,62 @@ impl<'a> Emitter<'a> {
         let span = mixed(guarded.at);
         let enter = self.enter(guarded);
         let operand = unparenthesised(*awaited.base);
-        let mut future = quote_spanned!(span=> ::core::future::IntoFuture::into_future(#operand));
-        if guarded.shielded {
-            let shielded = self.private("shielded", span);
-            let context = self.context(guarded.at);
-            future = quote_spanned!(span=> #shielded(#future, &#context));
-        }
+        let future = quote_spanned!(span=> ::core::future::IntoFuture::into_future(#operand));
         let call = self.guard_call(guarded, &enter, &future);
         let (dot, keyword) = (awaited.dot_token, awaited.await_token);
-        self.settle(guarded.at, awaited.attrs, quote!(#call #dot #keyword))
+        self.settle(guarded, awaited.attrs, quote!(#call #dot #keyword))
+    }
+
+    /// A macro that awaits: `hoisted` statements in the function's own body, then the guarded
+    /// `future`.
+    ///
+    /// Output: `{ let __context = CHECK; HOISTED let __output = GUARD.await; match __output { … } }`
+    pub(crate) fn guarded_block(
+        &self,
+        guarded: &Guarded,
+        hoisted: &TokenStream,
+        future: &TokenStream,
+    ) -> Expr {
+        let span = mixed(guarded.at);
+        let enter = self.enter(guarded);
+        let call = self.guard_call(guarded, &quote_spanned!(span=> __context), future);
+        let settled = self.settle(guarded, Vec::new(), quote_spanned!(span=> __output));
+        Expr::Verbatim(quote_spanned! {span=>
+            {
+                let __context = #enter;
+                #hoisted
+                let __output = #call.await;
+                #settled
+            }
+        })
+    }
+
+    /// `match SCRUTINEE { PATTERN => BODY }`
+    pub(crate) fn match_once(
+        span: Span,
+        scrutinee: TokenStream,
+        pattern: TokenStream,
+        body: Expr,
+    ) -> Expr {
+        Expr::Match(ExprMatch {
+            attrs: Vec::new(),
+            match_token: syn::Token![match](span),
+            expr: Box::new(Expr::Verbatim(scrutinee)),
+            brace_token: syn::token::Brace(span),
+            arms: vec![syn::Arm {
+                attrs: Vec::new(),
+                pat: syn::Pat::Verbatim(pattern),
+                fat_arrow_token: syn::Token![=>](span),
+                body: Box::new(body),
+                comma: Some(syn::Token![,](span)),
+            }],
+        })
     }
 
     /// `guard(CHECK, FUTURE, &mut __waiter, &__SITES[0])`
+    ///
+    /// Within a shield, enclosing awaits are told to wait for it: `shielded(guard(…), &ctx)`. The
+    /// guard is inside, since it has to leave when the shield's own time is up.
     pub(crate) fn guard_call(
         &self,
         guarded: &Guarded,
@@ -107,26 +155,46 @@ impl<'a> Emitter<'a> {
         let span = mixed(guarded.at);
         let guard = self.private("guard", span);
         let site = site(guarded.site, span);
-        quote_spanned!(span=> #guard(#check, #future, &mut __waiter, #site))
+        let call = quote_spanned!(span=> #guard(#check, #future, &mut __waiter, #site));
+        if !guarded.shielded {
+            return call;
+        }
+        let shielded = self.private("shielded", span);
+        let context = self.context(guarded.at);
+        quote_spanned!(span=> #shielded(#call, &#context))
     }
 
     /// `match RESULT { … }`: the value of a guarded await, or leaves.
-    pub(crate) fn settle(&self, at: Span, attrs: Vec<syn::Attribute>, result: TokenStream) -> Expr {
-        let span = mixed(at);
-        let leave = self.leave(at);
-        let arm = quote_spanned! {span=>
-            __output => match __output {
-                ::core::result::Result::Ok(__value) => __value,
+    ///
+    /// The value is the field of a tuple only for its span: from the first to the last token of
+    /// what the user wrote. A value of type `!` would make the tuple unreachable.
+    pub(crate) fn settle(
+        &self,
+        guarded: &Guarded,
+        attrs: Vec<syn::Attribute>,
+        result: TokenStream,
+    ) -> Expr {
+        let span = mixed(guarded.at);
+        let leave = self.leave(guarded.at);
+        let (first, last) = guarded.ends;
+        let inner = quote_spanned!(span=> __value,);
+        let mut tuple = Group::new(Delimiter::Parenthesis, inner);
+        tuple.set_span(first);
+        let mut field = Literal::usize_unsuffixed(0);
+        field.set_span(last);
+        let value = quote_spanned! {span=>
+            match __output {
+                #[allow(unreachable_code)]
+                ::core::result::Result::Ok(__value) => #tuple.#field,
                 #leave
-            },
+            }
         };
-        Expr::Match(ExprMatch {
-            attrs,
-            match_token: syn::Token![match](span),
-            expr: Box::new(Expr::Verbatim(result)),
-            brace_token: syn::token::Brace(span),
-            arms: vec![verbatim_arm(arm)],
-        })
+        let pattern = quote_spanned!(span=> __output);
+        let mut settled = Self::match_once(span, result, pattern, Expr::Verbatim(value));
+        if let Expr::Match(settled) = &mut settled {
+            settled.attrs = attrs;
+        }
+        settled
     }
 
     /// The check before the operand; its value is the context for the guard.
@@ -155,32 +223,38 @@ impl<'a> Emitter<'a> {
     fn leave(&self, at: Span) -> TokenStream {
         let span = mixed(at);
         if let Some(on_cancel) = &self.options.on_cancel {
-            let value = &on_cancel.value;
+            let value = returned(&on_cancel.value);
             let cancelled = Ident::new("cancelled", Span::call_site());
             return quote_spanned! {span=>
-                #[allow(unreachable_code)]
+                #[allow(unreachable_code, clippy::diverging_sub_expression)]
                 ::core::result::Result::Err(#cancelled) => {
                     let _ = &#cancelled;
                     return #value;
                 }
             };
         }
-        let from_cancelled = match &self.output {
-            Some(output) => {
-                let (first, last) = ends(output);
-                let (first, last) = (mixed(first), mixed(last));
-                let runtime = runtime_path(self.options, first);
-                let name = quote_spanned!(last=> from_cancelled);
-                quote_spanned!(first=> #runtime::FromCancelled::#name)
-            }
-            None => {
-                let runtime = runtime_path(self.options, span);
-                quote_spanned!(span=> #runtime::FromCancelled::from_cancelled)
-            }
-        };
         quote_spanned! {span=>
-            ::core::result::Result::Err(__cancelled) => return #from_cancelled(__cancelled),
+            ::core::result::Result::Err(__cancelled) => return __leave(__cancelled),
         }
+    }
+
+    /// `let __leave = ::cancel_context::FromCancelled::from_cancelled;`
+    ///
+    /// Named once, so that a return type that cannot be left with is one error, which underlines
+    /// it, and not one per await.
+    fn leaving(&self) -> TokenStream {
+        if self.options.on_cancel.is_some() {
+            return TokenStream::new();
+        }
+        let span = Span::mixed_site();
+        let (first, last) = self.output.as_ref().map_or((span, span), |output| {
+            let (first, last) = ends(output);
+            (mixed(first), mixed(last))
+        });
+        let runtime = runtime_path(self.options, first);
+        let name = quote_spanned!(last=> from_cancelled);
+        let path = quote_spanned!(first=> #runtime::FromCancelled::#name);
+        quote_spanned!(span=> let __leave = #path;)
     }
 
     /// `static __SITES: [Site; N] = […];`
@@ -190,7 +264,7 @@ impl<'a> Emitter<'a> {
     pub(crate) fn statics(&self, function: &Ident, sites: &[(Span, String)]) -> TokenStream {
         let span = Span::mixed_site();
         let site_type = self.private("Site", span);
-        let count = proc_macro2::Literal::usize_unsuffixed(sites.len());
+        let count = Literal::usize_unsuffixed(sites.len());
         let elements = sites.iter().map(|(at, text)| {
             let at = *at;
             let site_type = self.private("Site", at);
@@ -207,11 +281,14 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// `let mut __waiter = Waiter::new();`
-    pub(crate) fn waiter(&self) -> TokenStream {
+    /// What the guards of a body use, besides the statics.
+    ///
+    /// Output: `let __leave = …; let mut __waiter = ::cancel_context::private::Waiter::new();`
+    pub(crate) fn locals(&self) -> TokenStream {
         let span = Span::mixed_site();
+        let leaving = self.leaving();
         let waiter = self.private("Waiter", span);
-        quote_spanned!(span=> let mut __waiter = #waiter::new();)
+        quote_spanned!(span=> #leaving let mut __waiter = #waiter::new();)
     }
 }
 
@@ -221,13 +298,16 @@ pub(crate) fn mixed(span: Span) -> Span {
 }
 
 fn site(index: usize, span: Span) -> TokenStream {
-    let index = proc_macro2::Literal::usize_unsuffixed(index);
+    let index = Literal::usize_unsuffixed(index);
     quote_spanned!(span=> &__SITES[#index])
 }
 
-/// An arm given as tokens; syn prints it as it is.
-fn verbatim_arm(tokens: TokenStream) -> syn::Arm {
-    syn::parse2(tokens).expect("emitted arms parse")
+/// What follows `return`: nothing for `()`, which would be a lint.
+fn returned(value: &Expr) -> Option<&Expr> {
+    match value {
+        Expr::Tuple(tuple) if tuple.elems.is_empty() => None,
+        other => Some(other),
+    }
 }
 
 /// Parentheses around an argument would be a lint.

@@ -9,6 +9,8 @@ use crate::attributes;
 use crate::diagnostics::{Errors, NOT_ASYNC};
 use crate::emit::{Emitter, mixed};
 use crate::function::{Function, tail_async_block};
+use crate::instrument;
+use crate::lints;
 use crate::options::{Options, runtime_path};
 use crate::rewrite::Rewriter;
 use crate::signature::{Form, Shape, Source, ends, is_nameable};
@@ -22,7 +24,7 @@ pub(crate) struct Expansion {
 }
 
 /// Expands `#[cancellable(args)] item`; errors are part of the tokens.
-pub(crate) fn expand(args: TokenStream, item: TokenStream) -> Expansion {
+pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> Expansion {
     let mut errors = Errors::default();
     if args.is_empty() && list_is_written() {
         errors.push(
@@ -34,7 +36,7 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> Expansion {
     let mut function: Function = match syn::parse2(item.clone()) {
         Ok(function) => function,
         Err(error) => {
-            errors.add(unparsable(&item, error));
+            errors.add(unparsable(item, error));
             let errors = errors.to_tokens();
             return Expansion {
                 tokens: quote!(#errors #item),
@@ -47,6 +49,9 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> Expansion {
     let written = function.clone();
     let mut sites = Vec::new();
     if let Some(shape) = &shape {
+        if let Some(body) = &function.body {
+            lints::check(body, &options, &mut errors);
+        }
         sites = annotate(&mut function, shape, &options, &mut errors);
     }
     let tokens = if errors.is_empty() {
@@ -135,7 +140,7 @@ fn annotate(
         in_block.extend(prelude.in_function.clone());
     }
     if !guarded.is_empty() {
-        in_block.extend(emitter.waiter());
+        in_block.extend(emitter.locals());
     }
     insert(block, in_block);
     if !is_async && let Some(body) = &mut function.body {
@@ -235,6 +240,7 @@ fn inject(function: &mut Function, shape: &Shape, options: &Options) {
     } else {
         syn::parse_quote_spanned!(span=> __ctx: impl #runtime::AsContext)
     };
+    instrument::skip_injected(&mut function.attributes);
     let inputs = &mut function.signature.inputs;
     let after_receiver = usize::from(matches!(inputs.first(), Some(FnArg::Receiver(_))));
     inputs.insert(after_receiver, parameter);

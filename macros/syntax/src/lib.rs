@@ -6,17 +6,26 @@
 
 #![forbid(unsafe_code)]
 
+mod assertion_text;
 mod attributes;
 mod diagnostics;
 mod emit;
 mod expand;
 mod function;
+mod instrument;
+mod join;
+mod layout;
 mod lints;
 mod options;
+mod printed;
 mod rewrite;
+mod select;
+mod shield;
 mod signature;
 mod site;
+mod source_text;
 mod text;
+mod tokens;
 mod usage;
 mod validate;
 
@@ -29,14 +38,18 @@ pub use crate::site::{Site, SiteKind};
 /// Never panics. Where something is wrong, the result has every error and the item as it was
 /// written, so that callers and editors have no errors of their own.
 #[must_use]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape of a procedural macro"
+)]
 pub fn cancellable(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand::expand(args, item).tokens
+    expand::expand(args, &item).tokens
 }
 
 /// Lists the await sites of an annotated function, in source order.
 ///
 /// Empty where the function cannot be annotated.
 #[must_use]
-pub fn sites(args: TokenStream, item: TokenStream) -> Vec<Site> {
+pub fn sites(args: TokenStream, item: &TokenStream) -> Vec<Site> {
     expand::expand(args, item).sites
 }

@@ -6,16 +6,19 @@
 
 use proc_macro2::Span;
 use quote::ToTokens;
+use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
-use syn::{Expr, ExprAwait, Ident, Item, Local, Stmt, Type};
+use syn::{Expr, ExprAwait, ExprMacro, Ident, Item, Local, Stmt, Type};
 
 use crate::attributes;
 use crate::diagnostics::Errors;
 use crate::emit::{Emitter, Guarded};
 use crate::options::Options;
+use crate::signature::ends;
 use crate::site::{Site, SiteKind};
 use crate::text;
+use crate::tokens::has_await;
 use crate::usage;
 use crate::validate::{is_identifier, is_ours};
 
@@ -80,9 +83,11 @@ impl<'a> Rewriter<'a> {
         }
         // Looked at before the awaits in the operand are rewritten: they mention the context, too.
         let owned = usage::may_move(&awaited.base, self.emitter.context_name());
+        let operand = ends(&awaited.base);
         self.visit_expr_mut(&mut awaited.base);
         let guarded = Guarded {
             at,
+            ends: (operand.0, at),
             site: self.guard_site(at, text),
             owned,
             shielded: self.shields > 0,
@@ -91,6 +96,36 @@ impl<'a> Rewriter<'a> {
             return;
         };
         *expression = self.emitter.guarded(&guarded, awaited);
+    }
+
+    /// What to go back to if a macro turns out not to be what it looks like.
+    pub(crate) fn checkpoint(&self) -> (usize, usize) {
+        (self.sites.len(), self.guarded.len())
+    }
+
+    pub(crate) fn restore(&mut self, (sites, guarded): (usize, usize)) {
+        self.sites.truncate(sites);
+        self.guarded.truncate(guarded);
+    }
+
+    /// Input: `select! { … }` or `println!("{}", x.await);` as a statement.
+    fn statement_macro(&mut self, statement: &mut Stmt) {
+        let Stmt::Macro(call) = statement else {
+            return;
+        };
+        attributes::take(&mut call.attrs, is_ours);
+        let shield = self.take_shield(&mut call.attrs);
+        let semicolon = call.semi_token;
+        if let Some(shield) = shield {
+            let mut expression = Expr::Macro(ExprMacro {
+                attrs: std::mem::take(&mut call.attrs),
+                mac: call.mac.clone(),
+            });
+            self.shielded(&shield, &mut expression);
+            *statement = Stmt::Expr(expression, semicolon);
+        } else if let Some(replacement) = self.macro_call(&mut call.mac) {
+            *statement = Stmt::Expr(replacement, semicolon);
+        }
     }
 
     fn record_nested(&mut self, expression: &Expr) {
@@ -104,22 +139,59 @@ impl VisitMut for Rewriter<'_> {
     fn visit_expr_mut(&mut self, expression: &mut Expr) {
         if let Some(attributes) = attributes::of_expression(expression) {
             attributes::take(attributes, is_ours);
+            if let Some(shield) = self.take_shield(attributes) {
+                self.shielded(&shield, expression);
+                return;
+            }
         }
         match expression {
             Expr::Await(_) => self.await_expression(expression),
             Expr::Async(_) | Expr::Closure(_) => self.record_nested(expression),
             Expr::Const(_) => {}
+            Expr::Verbatim(tokens) if has_await(tokens.clone()) => {
+                let text = text::site(tokens.clone());
+                self.record(SiteKind::Opaque, tokens.span(), text);
+                self.errors.push_spanned(
+                    tokens,
+                    "an `.await` in syntax that cannot be read; await before it",
+                );
+            }
+            Expr::Macro(call) => {
+                if let Some(replacement) = self.macro_call(&mut call.mac) {
+                    *expression = replacement;
+                }
+            }
             _ => visit_mut::visit_expr_mut(self, expression),
         }
     }
 
     fn visit_local_mut(&mut self, local: &mut Local) {
         attributes::take(&mut local.attrs, is_ours);
-        visit_mut::visit_local_mut(self, local);
+        let shield = self.take_shield(&mut local.attrs);
+        match (shield, &mut local.init) {
+            (Some(shield), Some(init)) => {
+                self.shielded(&shield, &mut init.expr);
+                if let Some((_, diverge)) = &mut init.diverge {
+                    self.visit_expr_mut(diverge);
+                }
+            }
+            _ => visit_mut::visit_local_mut(self, local),
+        }
     }
 
     fn visit_stmt_mut(&mut self, statement: &mut Stmt) {
-        visit_mut::visit_stmt_mut(self, statement);
+        match statement {
+            Stmt::Expr(expression, _) => {
+                let shield = attributes::of_statement(expression)
+                    .and_then(|attributes| self.take_shield(attributes));
+                match shield {
+                    Some(shield) => self.shielded(&shield, expression),
+                    None => self.visit_expr_mut(expression),
+                }
+            }
+            Stmt::Macro(_) => self.statement_macro(statement),
+            _ => visit_mut::visit_stmt_mut(self, statement),
+        }
     }
 
     fn visit_item_mut(&mut self, _: &mut Item) {}

@@ -22,13 +22,15 @@ pub(crate) enum Form {
     /// `async fn`.
     Async,
     /// `fn … -> impl Future<…>` or a boxed future, ending in an `async` block.
-    Future(FutureType),
+    Future(Box<FutureType>),
 }
 
 /// A return type that is a future.
 #[derive(Clone)]
 pub(crate) struct FutureType {
-    pub(crate) boxed: bool,
+    /// Its type says all that it captures: it is boxed, or has a `use<…>`. A type parameter of ours
+    /// could not be added.
+    pub(crate) is_closed: bool,
     /// A lifetime is left out in it, so that a further reference among the parameters may matter.
     pub(crate) elides: bool,
     /// `Output`, if it is written there.
@@ -39,7 +41,7 @@ pub(crate) struct FutureType {
 #[derive(Clone)]
 pub(crate) enum Source {
     /// A parameter of the user's.
-    Taken { name: Ident, ty: Type },
+    Taken { name: Ident, ty: Box<Type> },
     /// A parameter of ours; `by_reference` where the trait may have to be usable as `dyn`.
     Injected { name: Ident, by_reference: bool },
     /// A root of `main`, which signals cancel.
@@ -129,7 +131,7 @@ fn form(signature: &Signature) -> Option<Form> {
     if let ReturnType::Type(_, ty) = &signature.output
         && let Some(future) = future_type(ty)
     {
-        return Some(Form::Future(future));
+        return Some(Form::Future(Box::new(future)));
     }
     None
 }
@@ -170,7 +172,7 @@ fn source(
     };
     let taken = parameters(signature).find(|(name, _)| **name == wanted);
     if let (Some((name, ty)), None) = (taken, &options.inject) {
-        let (name, ty) = (name.clone(), ty.clone());
+        let (name, ty) = (name.clone(), Box::new(ty.clone()));
         return Some(Source::Taken { name, ty });
     }
     if let Some(context) = &options.context {
@@ -202,19 +204,22 @@ fn source(
     })
 }
 
-/// A generic parameter would make a trait with a boxed future method unusable as `dyn`; a
-/// reference would make a return type ambiguous that elides its lifetime from another parameter.
+/// A generic parameter would make a trait with a boxed future method unusable as `dyn`, and cannot be
+/// captured where `use<…>` does not name it; a reference would make a return type ambiguous that
+/// elides its lifetime from another parameter.
 fn by_reference(signature: &Signature, form: &Form) -> bool {
-    let (Form::Future(future), Some(FnArg::Receiver(receiver))) = (form, signature.inputs.first())
-    else {
+    let Form::Future(future) = form else {
         return false;
     };
-    let decides_elision = match &receiver.kind {
+    let receiver = signature.receiver();
+    let decides_elision = receiver.is_some_and(|receiver| match &receiver.kind {
         ReceiverKind::Reference(..) => true,
         ReceiverKind::Typed(_, ty) => mentions(ty, |found| found.references > 0),
         _ => false,
-    };
-    future.boxed && (decides_elision || !future.elides)
+    });
+    let is_opaque =
+        matches!(&signature.output, ReturnType::Type(_, ty) if matches!(**ty, Type::ImplTrait(_)));
+    future.is_closed && (receiver.is_some() || is_opaque) && (decides_elision || !future.elides)
 }
 
 /// The future that `ty` is, seen through `Pin<Box<…>>` and the aliases of the futures crate.
@@ -222,7 +227,7 @@ fn future_type(ty: &Type) -> Option<FutureType> {
     match ty {
         Type::Paren(inner) => future_type(&inner.elem),
         Type::Group(inner) => future_type(&inner.elem),
-        Type::ImplTrait(opaque) => bounds_output(&opaque.bounds, ty, false),
+        Type::ImplTrait(opaque) => bounds_output(&opaque.bounds, ty, has_use(&opaque.bounds)),
         Type::TraitObject(object) => bounds_output(&object.bounds, ty, true),
         Type::Path(path) => {
             let last = path.path.segments.last()?;
@@ -231,12 +236,12 @@ fn future_type(ty: &Type) -> Option<FutureType> {
                 "Pin" | "Box" => {
                     let inner = future_type(argument?)?;
                     Some(FutureType {
-                        boxed: true,
+                        is_closed: true,
                         ..inner
                     })
                 }
                 "BoxFuture" | "LocalBoxFuture" => Some(FutureType {
-                    boxed: true,
+                    is_closed: true,
                     elides: !has_lifetime(&last.arguments) || elides(ty),
                     output: argument.cloned(),
                 }),
@@ -250,7 +255,7 @@ fn future_type(ty: &Type) -> Option<FutureType> {
 fn bounds_output<'a>(
     bounds: impl IntoIterator<Item = &'a TypeParamBound>,
     whole: &Type,
-    boxed: bool,
+    is_closed: bool,
 ) -> Option<FutureType> {
     bounds.into_iter().find_map(|bound| {
         let TypeParamBound::Trait(bound) = bound else {
@@ -258,11 +263,17 @@ fn bounds_output<'a>(
         };
         let last = bound.path.segments.last()?;
         (last.ident == "Future").then(|| FutureType {
-            boxed,
+            is_closed,
             elides: elides(whole),
             output: output_argument(&last.arguments),
         })
     })
+}
+
+fn has_use<'a>(bounds: impl IntoIterator<Item = &'a TypeParamBound>) -> bool {
+    bounds
+        .into_iter()
+        .any(|bound| matches!(bound, TypeParamBound::PreciseCapture(_)))
 }
 
 fn output_argument(arguments: &PathArguments) -> Option<Type> {

@@ -29,6 +29,16 @@ pub(crate) fn site(tokens: TokenStream) -> String {
     format!("{}…", kept.trim_end())
 }
 
+/// The text of a macro that awaits: its arguments are left out.
+pub(crate) fn macro_call(call: &syn::Macro) -> String {
+    let path = expression(quote::ToTokens::to_token_stream(&call.path));
+    match call.delimiter {
+        syn::MacroDelimiter::Paren(_) => format!("{path}!(…)"),
+        syn::MacroDelimiter::Brace(_) => format!("{path}!{{…}}"),
+        syn::MacroDelimiter::Bracket(_) => format!("{path}![…]"),
+    }
+}
+
 fn print(tokens: TokenStream, is_type: bool) -> String {
     let mut printer = Printer {
         text: String::new(),

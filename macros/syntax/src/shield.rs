@@ -1,0 +1,109 @@
+//! `#[shield]` on a statement or expression: what is awaited in it runs to completion.
+
+use quote::{ToTokens, quote_spanned};
+use syn::parse::{ParseStream, Parser};
+use syn::spanned::Spanned;
+use syn::visit_mut::VisitMut;
+use syn::{Attribute, Expr, Ident, Meta, Token};
+
+use crate::attributes;
+use crate::emit::{Emitter, mixed};
+use crate::rewrite::Rewriter;
+use crate::usage;
+
+impl Rewriter<'_> {
+    /// Takes `#[shield]` off; `Some` if it was there.
+    pub(crate) fn take_shield(&mut self, attributes: &mut Vec<Attribute>) -> Option<Attribute> {
+        let mut taken = attributes::take(attributes, attributes::is_shield).into_iter();
+        let shield = taken.next();
+        for doubled in taken {
+            self.errors.push_spanned(
+                doubled.path(),
+                "`#[shield]` is already on this expression; remove this one",
+            );
+        }
+        shield
+    }
+
+    /// Input: `#[shield] save(&ctx).await?`
+    ///
+    /// Output: `match &::cancel_context::private::shield_context(&ctx) { ctx => save(&ctx).await? }`
+    /// with the awaits rewritten.
+    pub(crate) fn shielded(&mut self, attribute: &Attribute, expression: &mut Expr) {
+        let mut timeout = match timeout(attribute) {
+            Ok(timeout) => timeout,
+            Err(error) => {
+                self.errors.add(error);
+                None
+            }
+        };
+        if let Some(timeout) = &mut timeout {
+            // Evaluated outside: the shield does not hold for it.
+            self.visit_expr_mut(timeout);
+        }
+        let at = attribute.path().span();
+        let context = self.emitter.context(at);
+        let mentioned = usage::mentions(expression.to_token_stream(), &context);
+        let guarded_before = self.guarded.len();
+        self.shields += 1;
+        self.visit_expr_mut(expression);
+        self.shields -= 1;
+        if self.guarded.len() == guarded_before && !mentioned {
+            // Nothing in it looks at the context.
+            return;
+        }
+        let span = mixed(at);
+        let derived = match timeout {
+            None => {
+                let derive = self.emitter.private("shield_context", span);
+                quote_spanned!(span=> #derive(&#context))
+            }
+            Some(timeout) => {
+                let derive = self.emitter.private("shield_context_timeout", span);
+                quote_spanned!(span=> #derive(&#context, #timeout))
+            }
+        };
+        let shielded = std::mem::replace(expression, Expr::PLACEHOLDER);
+        *expression = Emitter::match_once(
+            span,
+            quote_spanned!(span=> &#derived),
+            quote_spanned!(span=> #context),
+            shielded,
+        );
+    }
+}
+
+/// The value of `#[shield(timeout = expr)]`.
+fn timeout(attribute: &Attribute) -> syn::Result<Option<Expr>> {
+    let Meta::List(list) = &attribute.meta else {
+        attribute.meta.require_path_only()?;
+        return Ok(None);
+    };
+    let parser = |input: ParseStream<'_>| {
+        let unknown = |span| {
+            syn::Error::new(
+                span,
+                "unknown option of `#[shield]`; write `#[shield]` or `#[shield(timeout = expr)]`",
+            )
+        };
+        let key: Ident = input
+            .parse()
+            .map_err(|error: syn::Error| unknown(error.span()))?;
+        if key != "timeout" {
+            return Err(unknown(key.span()));
+        }
+        input.parse::<Token![=]>()?;
+        let value = input.parse()?;
+        input.parse::<Option<Token![,]>>()?;
+        Ok(value)
+    };
+    // What is left of a wrong option would be an error of its own.
+    let lenient = |input: ParseStream<'_>| {
+        let value = parser(input);
+        if value.is_err() {
+            input.parse::<proc_macro2::TokenStream>()?;
+        }
+        value
+    };
+    lenient.parse2(list.tokens.clone()).map(Some)
+}

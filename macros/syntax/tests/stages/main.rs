@@ -1,0 +1,7 @@
+//! The attribute, run on tokens: what goes in and what comes out.
+
+mod errors;
+mod macros;
+mod rewriting;
+mod signatures;
+mod support;

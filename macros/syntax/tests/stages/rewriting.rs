@@ -1,0 +1,207 @@
+//! What takes the place of an await (guarantees A3, A4, A5 and A10).
+
+use crate::support::{body_sites, expanded, plain, text};
+use cancel_context_syntax::SiteKind;
+use quote::quote;
+
+fn body(tokens: &proc_macro2::TokenStream) -> String {
+    plain(quote!(async fn f() -> Result<(), E> { #tokens }))
+}
+
+#[test]
+fn an_await_is_one_match_on_a_guarded_future() {
+    let output = body(&quote!(pool.get().await));
+    let expected = text(quote! {
+        match ::cancel_context::private::guard(
+            match ::cancel_context::private::enter(&ctx, &__SITES[0]) {
+                ::core::result::Result::Ok(__context) => __context,
+                ::core::result::Result::Err(__cancelled) => return __leave(__cancelled),
+            },
+            ::core::future::IntoFuture::into_future(pool.get()),
+            &mut __waiter,
+            &__SITES[0]
+        ).await {
+            __output => match __output {
+                #[allow(unreachable_code)]
+                ::core::result::Result::Ok(__value) => (__value,).0,
+                ::core::result::Result::Err(__cancelled) => return __leave(__cancelled),
+            },
+        }
+    });
+    assert!(output.contains(&expected), "{output}");
+}
+
+#[test]
+fn the_prelude_has_one_static_per_site() {
+    let output = plain(quote!(
+        async fn user() -> Result<(), E> {
+            a(b().await).await
+        }
+    ));
+    assert!(
+        output.contains(&text(quote! {
+            static __SITES: [::cancel_context::private::Site; 2] = [
+                ::cancel_context::private::Site::new(
+                    "b()",
+                    ::core::concat!(::core::module_path!(), "::", "user"),
+                ),
+                ::cancel_context::private::Site::new(
+                    "a(b().await)",
+                    ::core::concat!(::core::module_path!(), "::", "user"),
+                )
+            ];
+        })),
+        "{output}"
+    );
+    assert!(
+        output.contains(&text(quote! {
+            let __leave = ::cancel_context::FromCancelled::from_cancelled;
+            let mut __waiter = ::cancel_context::private::Waiter::new();
+        })),
+        "{output}"
+    );
+}
+
+#[test]
+fn an_await_that_starts_a_statement_is_parenthesised() {
+    let output = body(&quote!(a().await?; let Ok(x) = b().await else { return c() };));
+    syn::parse_str::<syn::ItemFn>(&output).expect("the output parses");
+}
+
+#[test]
+fn the_context_is_owned_where_the_operand_may_move_it() {
+    for borrowed in [
+        quote!(f(&ctx)),
+        quote!(f(ctx.clone())),
+        quote!(f(ctx.name)),
+        quote!(f(|| ctx.check())),
+        quote!(f(other::ctx)),
+        quote!(async { ctx.check() }),
+    ] {
+        let output = body(&quote!(#borrowed.await));
+        assert!(!output.contains("enter_owned"), "{borrowed}");
+    }
+    for moved in [
+        quote!(f(ctx)),
+        quote!(f(&mut ctx)),
+        quote!(async move { ctx.check() }),
+        quote!(f(move || ctx.check())),
+        quote!(f(vec![ctx])),
+        quote!(f(Request { ctx })),
+    ] {
+        let output = body(&quote!(#moved.await));
+        assert!(output.contains("enter_owned"), "{moved}");
+    }
+}
+
+#[test]
+fn on_cancel_sees_what_happened() {
+    let output = expanded(
+        quote!(on_cancel = Reply::from(cancelled)),
+        quote!(
+            async fn f() -> Reply {
+                g().await
+            }
+        ),
+    );
+    assert!(
+        output.contains(&text(quote! {
+            ::core::result::Result::Err(cancelled) => {
+                let _ = &cancelled;
+                return Reply::from(cancelled);
+            }
+        })),
+        "{output}"
+    );
+    let worker = expanded(
+        quote!(on_cancel = ()),
+        quote!(
+            async fn f() {
+                g().await
+            }
+        ),
+    );
+    assert!(
+        worker.contains(&text(quote!(let _ = &cancelled; return;))),
+        "{worker}"
+    );
+}
+
+#[test]
+fn nested_functions_closures_and_blocks_are_left_alone() {
+    let nested = quote! {
+        async fn inner() { a().await }
+        let block = async { b().await };
+        let closure = async |x| c(x).await;
+    };
+    let output = body(&nested);
+    for untouched in [quote!(a().await), quote!(b().await), quote!(c(x).await)] {
+        assert!(output.contains(&text(untouched)), "{output}");
+    }
+    let kinds: Vec<_> = body_sites(nested)
+        .into_iter()
+        .map(|site| site.kind)
+        .collect();
+    assert_eq!(kinds, [SiteKind::Nested, SiteKind::Nested]);
+}
+
+#[test]
+fn a_shield_derives_a_context_and_marks_its_awaits() {
+    let output = body(&quote!(#[shield] save(&ctx).await?;));
+    assert!(
+        output.contains(&text(
+            quote!(match &::cancel_context::private::shield_context(&ctx))
+        )),
+        "{output}"
+    );
+    assert!(
+        output.contains(&text(quote! {
+            ::cancel_context::private::shielded(
+                ::core::future::IntoFuture::into_future(save(&ctx)),
+                &ctx
+            )
+        })),
+        "{output}"
+    );
+    let timed = body(&quote!(#[shield(timeout = limit)] let x = save().await;));
+    assert!(
+        timed.contains(&text(quote!(shield_context_timeout(&ctx, limit)))),
+        "{timed}"
+    );
+    assert!(!timed.contains("# [shield"), "{timed}");
+}
+
+#[test]
+fn the_shield_method_is_not_checked() {
+    let tokens = quote!(ctx.shield(|ctx| save(ctx)).await);
+    assert!(body(&tokens).contains(&text(tokens.clone())));
+    let sites = body_sites(tokens);
+    assert_eq!(sites.len(), 1);
+    assert_eq!(sites[0].kind, SiteKind::Shielded);
+    assert_eq!(sites[0].expression, "ctx.shield(|ctx| save(ctx))");
+}
+
+#[test]
+fn sites_are_listed_in_the_order_of_evaluation() {
+    let sites = body_sites(quote! {
+        a().await;
+        println!("{}", b().await);
+        tokio::join!(c(d().await));
+        #[shield]
+        e().await;
+    });
+    let found: Vec<_> = sites
+        .iter()
+        .map(|site| (site.kind, site.expression.as_str()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (SiteKind::Checked, "a()"),
+            (SiteKind::Checked, "b()"),
+            (SiteKind::Checked, "d()"),
+            (SiteKind::Checked, "tokio::join!(…)"),
+            (SiteKind::Shielded, "e()"),
+        ]
+    );
+}

@@ -1,0 +1,69 @@
+use std::future::Future;
+use std::pin::Pin;
+use cancel_context::{Cancelled, cancellable};
+trait Store {
+    fn read<'a>(
+        &'a self,
+        __ctx: &::cancel_context::Context,
+        key: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<usize, Cancelled>> + Send + 'a>>;
+}
+impl Store for usize {
+    fn read<'a>(
+        &'a self,
+        __ctx: &::cancel_context::Context,
+        key: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<usize, Cancelled>> + Send + 'a>> {
+        let ctx = ::cancel_context::Context::clone(
+            ::cancel_context::AsContext::as_context(&__ctx),
+        );
+        Box::pin(async move {
+            static __SITES: [::cancel_context::private::Site; 1] = [
+                ::cancel_context::private::Site::new(
+                    "std::future::ready(key.len())",
+                    "boxed::read",
+                ),
+            ];
+            let __ctx = ctx;
+            let ctx: &::cancel_context::Context = ::cancel_context::AsContext::as_context(
+                &__ctx,
+            );
+            let _ = ::cancel_context::private::context(&ctx);
+            if let ::core::option::Option::Some(__output) = ::core::option::Option::None::<
+                Result<usize, Cancelled>,
+            > {
+                return __output;
+            }
+            let __leave = ::cancel_context::FromCancelled::from_cancelled;
+            let mut __waiter = ::cancel_context::private::Waiter::new();
+            Ok(
+                self
+                    + match ::cancel_context::private::guard(
+                            match ::cancel_context::private::enter(&ctx, &__SITES[0]) {
+                                ::core::result::Result::Ok(__context) => __context,
+                                ::core::result::Result::Err(__cancelled) => {
+                                    return __leave(__cancelled);
+                                }
+                            },
+                            ::core::future::IntoFuture::into_future(
+                                std::future::ready(key.len()),
+                            ),
+                            &mut __waiter,
+                            &__SITES[0],
+                        )
+                        .await
+                    {
+                        __output => {
+                            match __output {
+                                #[allow(unreachable_code)]
+                                ::core::result::Result::Ok(__value) => (__value,).0,
+                                ::core::result::Result::Err(__cancelled) => {
+                                    return __leave(__cancelled);
+                                }
+                            }
+                        }
+                    },
+            )
+        })
+    }
+}

@@ -1,0 +1,42 @@
+use cancel_context::{Cancelled, cancellable};
+async fn both(__ctx: impl ::cancel_context::AsContext) -> Result<u8, Cancelled> {
+    static __SITES: [::cancel_context::private::Site; 1] = [
+        ::cancel_context::private::Site::new("other::join!(…)", "join::both"),
+    ];
+    let ctx: &::cancel_context::Context = ::cancel_context::AsContext::as_context(
+        &__ctx,
+    );
+    let _ = ::cancel_context::private::context(&ctx);
+    let __leave = ::cancel_context::FromCancelled::from_cancelled;
+    let mut __waiter = ::cancel_context::private::Waiter::new();
+    let (x, y) = {
+        let __context = match ::cancel_context::private::enter(&ctx, &__SITES[0]) {
+            ::core::result::Result::Ok(__context) => __context,
+            ::core::result::Result::Err(__cancelled) => return __leave(__cancelled),
+        };
+        let __future0 = std::future::ready(1);
+        let __future1 = std::future::ready(2);
+        let __output = ::cancel_context::private::guard(
+                __context,
+                async move { (__future0.await, __future1.await) },
+                &mut __waiter,
+                &__SITES[0],
+            )
+            .await;
+        match __output {
+            __output => {
+                match __output {
+                    #[allow(unreachable_code)]
+                    ::core::result::Result::Ok(__value) => (__value,).0,
+                    ::core::result::Result::Err(__cancelled) => {
+                        return __leave(__cancelled);
+                    }
+                }
+            }
+        }
+    };
+    Ok(x + y)
+}
+mod other {
+    pub(crate) use join;
+}

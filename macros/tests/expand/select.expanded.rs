@@ -1,0 +1,67 @@
+use cancel_context::{Cancelled, cancellable};
+async fn first(
+    __ctx: impl ::cancel_context::AsContext,
+    enabled: bool,
+) -> Result<u8, Cancelled> {
+    static __SITES: [::cancel_context::private::Site; 1] = [
+        ::cancel_context::private::Site::new("other::select!{…}", "select::first"),
+    ];
+    let ctx: &::cancel_context::Context = ::cancel_context::AsContext::as_context(
+        &__ctx,
+    );
+    let _ = ::cancel_context::private::context(&ctx);
+    let __leave = ::cancel_context::FromCancelled::from_cancelled;
+    let mut __waiter = ::cancel_context::private::Waiter::new();
+    {
+        enum __Arm<T0, T1> {
+            _0(T0),
+            _1(T1),
+            Else,
+        }
+        let mut __arm = {
+            let __context = match ::cancel_context::private::enter(&ctx, &__SITES[0]) {
+                ::core::result::Result::Ok(__context) => __context,
+                ::core::result::Result::Err(__cancelled) => return __leave(__cancelled),
+            };
+            let __condition0 = enabled;
+            let __future0 = std::future::ready(Some(1));
+            let __future1 = std::future::ready(2);
+            let __output = ::cancel_context::private::guard(
+                    __context,
+                    async {
+                        match ::core::convert::identity(__future0).await {
+                            __output @ Some(_) if __condition0 => __Arm::_0(__output),
+                            _ => ::core::panicking::panic("explicit panic"),
+                        }
+                    },
+                    &mut __waiter,
+                    &__SITES[0],
+                )
+                .await;
+            match __output {
+                __output => {
+                    match __output {
+                        #[allow(unreachable_code)]
+                        ::core::result::Result::Ok(__value) => (__value,).0,
+                        ::core::result::Result::Err(__cancelled) => {
+                            return __leave(__cancelled);
+                        }
+                    }
+                }
+            }
+        };
+        match __arm {
+            __Arm::_0(Some(mut x)) => {
+                x += 1;
+                return Ok(x);
+            }
+            __Arm::_1(y) => Ok(y),
+            __Arm::Else => Ok(3),
+            #[allow(unreachable_patterns)]
+            _ => ::core::panicking::panic("internal error: entered unreachable code"),
+        }
+    }
+}
+mod other {
+    pub(crate) use select;
+}
