@@ -176,16 +176,11 @@ impl<'a> Emitter<'a> {
     ) -> Expr {
         let span = mixed(guarded.at);
         let leave = self.leave(guarded.at);
-        let (first, last) = guarded.ends;
-        let inner = quote_spanned!(span=> __value,);
-        let mut tuple = Group::new(Delimiter::Parenthesis, inner);
-        tuple.set_span(first);
-        let mut field = Literal::usize_unsuffixed(0);
-        field.set_span(last);
+        let value = seen_at(&quote_spanned!(span=> __value), guarded.ends);
         let value = quote_spanned! {span=>
             match __output {
                 #[allow(unreachable_code)]
-                ::core::result::Result::Ok(__value) => #tuple.#field,
+                ::core::result::Result::Ok(__value) => #value,
                 #leave
             }
         };
@@ -195,6 +190,14 @@ impl<'a> Emitter<'a> {
             settled.attrs = attrs;
         }
         settled
+    }
+
+    /// Input: the rewritten `save().await` of the statement `save().await;`
+    ///
+    /// Output: `(REWRITTEN,).0`, so that an unused result is reported where the user wrote it.
+    pub(crate) fn discarded(expression: &Expr, ends: (Span, Span)) -> Expr {
+        let value = seen_at(&expression.to_token_stream(), ends);
+        Expr::Verbatim(quote_spanned!(mixed(ends.1)=> #[allow(unreachable_code)] #value))
     }
 
     /// The check before the operand; its value is the context for the guard.
@@ -290,6 +293,18 @@ impl<'a> Emitter<'a> {
         let waiter = self.private("Waiter", span);
         quote_spanned!(span=> #leaving let mut __waiter = #waiter::new();)
     }
+}
+
+/// `(VALUE,).0`: the value, with the span from the first to the last token of what the user wrote.
+fn seen_at(value: &TokenStream, (first, last): (Span, Span)) -> TokenStream {
+    let mut tuple = Group::new(
+        Delimiter::Parenthesis,
+        quote_spanned!(mixed(last)=> #value,),
+    );
+    tuple.set_span(first);
+    let mut field = Literal::usize_unsuffixed(0);
+    field.set_span(last);
+    quote_spanned!(mixed(last)=> #tuple.#field)
 }
 
 /// The macro's own hygiene, shown at `span`.

@@ -194,7 +194,12 @@ fn parse_names(key: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
     }
     let content;
     syn::parenthesized!(content in input);
-    let names = Punctuated::<Ident, Token![,]>::parse_terminated(&content)?;
+    let Ok(names) = Punctuated::<Ident, Token![,]>::parse_terminated(&content) else {
+        // All of it is one mistake.
+        content.parse::<TokenStream>()?;
+        let message = format!("the value of `{key}` does not parse; expected names");
+        return Err(syn::Error::new(key.span(), message));
+    };
     if names.is_empty() {
         return Err(syn::Error::new(
             key.span(),

@@ -181,12 +181,21 @@ impl VisitMut for Rewriter<'_> {
 
     fn visit_stmt_mut(&mut self, statement: &mut Stmt) {
         match statement {
-            Stmt::Expr(expression, _) => {
+            Stmt::Expr(expression, semicolon) => {
                 let shield = attributes::of_statement(expression)
                     .and_then(|attributes| self.take_shield(attributes));
+                let discarded = match expression {
+                    Expr::Await(awaited) if semicolon.is_some() => {
+                        Some((ends(&awaited.base).0, awaited.await_token.span))
+                    }
+                    _ => None,
+                };
                 match shield {
                     Some(shield) => self.shielded(&shield, expression),
                     None => self.visit_expr_mut(expression),
+                }
+                if let Some(ends) = discarded {
+                    *expression = Emitter::discarded(expression, ends);
                 }
             }
             Stmt::Macro(_) => self.statement_macro(statement),

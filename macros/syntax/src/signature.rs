@@ -98,9 +98,13 @@ pub(crate) fn parameter_names(signature: &Signature) -> Vec<&Ident> {
 
 /// Whether an attribute makes the function a test.
 pub(crate) fn is_test(function: &Function) -> bool {
+    has_attribute(function, "test") || has_attribute(function, "rstest")
+}
+
+fn has_attribute(function: &Function, name: &str) -> bool {
     function.attributes.iter().any(|attribute| {
         let last = attribute.path().segments.last();
-        last.is_some_and(|last| last.ident == "test" || last.ident == "rstest")
+        last.is_some_and(|last| last.ident == name)
     })
 }
 
@@ -171,7 +175,9 @@ fn source(
         None => String::from("ctx"),
     };
     let taken = parameters(signature).find(|(name, _)| **name == wanted);
-    if let (Some((name, ty)), None) = (taken, &options.inject) {
+    // With both options, which is reported elsewhere, the parameter it is.
+    let is_asked_for = options.context.is_some() || options.inject.is_none();
+    if let (Some((name, ty)), true) = (taken, is_asked_for) {
         let (name, ty) = (name.clone(), Box::new(ty.clone()));
         return Some(Source::Taken { name, ty });
     }
@@ -200,8 +206,13 @@ fn source(
     }
     Some(Source::Injected {
         name,
-        by_reference: by_reference(signature, form),
+        by_reference: is_recursion(function) || by_reference(signature, form),
     })
+}
+
+/// `#[async_recursion]` boxes the future, without saying that a type parameter of ours outlives it.
+fn is_recursion(function: &Function) -> bool {
+    has_attribute(function, "async_recursion")
 }
 
 /// A generic parameter would make a trait with a boxed future method unusable as `dyn`, and cannot be

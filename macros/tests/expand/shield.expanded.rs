@@ -9,35 +9,41 @@ async fn save(__ctx: impl ::cancel_context::AsContext) -> Result<(), Cancelled> 
     let _ = ::cancel_context::private::context(&ctx);
     let __leave = ::cancel_context::FromCancelled::from_cancelled;
     let mut __waiter = ::cancel_context::private::Waiter::new();
-    match &::cancel_context::private::shield_context(&ctx) {
-        ctx => {
-            match ::cancel_context::private::guard(
-                    match ::cancel_context::private::enter(&ctx, &__SITES[0]) {
-                        ::core::result::Result::Ok(__context) => __context,
-                        ::core::result::Result::Err(__cancelled) => {
-                            return __leave(__cancelled);
-                        }
-                    },
-                    ::cancel_context::private::shielded(
-                        ::core::future::IntoFuture::into_future(std::future::ready(())),
+    #[allow(unreachable_code)]
+    (
+        match &::cancel_context::private::shield_context(&ctx) {
+            ctx => {
+                match ::cancel_context::private::shielded(
+                        ::cancel_context::private::guard(
+                            match ::cancel_context::private::enter(&ctx, &__SITES[0]) {
+                                ::core::result::Result::Ok(__context) => __context,
+                                ::core::result::Result::Err(__cancelled) => {
+                                    return __leave(__cancelled);
+                                }
+                            },
+                            ::core::future::IntoFuture::into_future(
+                                std::future::ready(()),
+                            ),
+                            &mut __waiter,
+                            &__SITES[0],
+                        ),
                         &ctx,
-                    ),
-                    &mut __waiter,
-                    &__SITES[0],
-                )
-                .await
-            {
-                __output => {
-                    match __output {
-                        #[allow(unreachable_code)]
-                        ::core::result::Result::Ok(__value) => (__value,).0,
-                        ::core::result::Result::Err(__cancelled) => {
-                            return __leave(__cancelled);
+                    )
+                    .await
+                {
+                    __output => {
+                        match __output {
+                            #[allow(unreachable_code)]
+                            ::core::result::Result::Ok(__value) => (__value,).0,
+                            ::core::result::Result::Err(__cancelled) => {
+                                return __leave(__cancelled);
+                            }
                         }
                     }
                 }
             }
-        }
-    };
+        },
+    )
+        .0;
     Ok(())
 }
