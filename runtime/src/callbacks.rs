@@ -46,6 +46,10 @@ impl Home {
     }
 
     /// Runs `action` as a task of its own; without a runtime, or when that is gone, on this thread.
+    #[cfg_attr(
+        not(feature = "tokio"),
+        expect(clippy::unused_self, reason = "there are no runtimes then")
+    )]
     pub(crate) fn run(&self, action: impl FnOnce() + Send + 'static) {
         let errand = Errand(Some(action));
         #[cfg(feature = "tokio")]
@@ -254,7 +258,8 @@ impl Interrupt {
 /// Keeps a library's own interrupt attached to a context; made by [`Context::interrupt_with`].
 ///
 /// When this has been dropped, the function does not run any more: the drop waits for a run under
-/// way on another thread.
+/// way on another thread. So two functions that drop each other's guards on two threads wait for
+/// each other for ever.
 ///
 /// # Examples
 ///

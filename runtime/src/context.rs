@@ -16,7 +16,7 @@ use crate::tree::{Node, Role};
 /// Carries cancellation, a deadline and values through a call tree, as Go's `context.Context` does.
 ///
 /// A context is derived from another one, and ends when that one ends. Who holds only a `Context`
-/// cannot cancel it; that takes the [`Canceller`] which came with it. Once ended it stays so, and
+/// cannot cancel it; that takes the [`Canceller`](crate::Canceller) which came with it. Once ended it stays so, and
 /// its [`err`](Self::err) and [`cause`](Self::cause) never change.
 ///
 /// It is one pointer wide, cheap to clone, and needs no async runtime. Two contexts are equal when

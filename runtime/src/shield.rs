@@ -99,7 +99,7 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// Returns the [`Cancelled`] if the time was up first.
+    /// Returns the [`Cancelled`](crate::Cancelled) if the time was up first.
     ///
     /// # Cancel safety
     ///

@@ -107,6 +107,10 @@ impl Timeline {
         std::ptr::eq(self, Arc::as_ptr(Self::system()))
     }
 
+    #[cfg_attr(
+        not(feature = "tokio"),
+        expect(clippy::unused_self, reason = "there is one clock then")
+    )]
     pub(crate) fn now(&self) -> Instant {
         #[cfg(feature = "tokio")]
         if let Some(runtime) = &self.runtime {

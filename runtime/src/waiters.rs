@@ -249,7 +249,7 @@ impl Node {
         }
     }
 
-    /// For a node that is dropped with waiters whose owners were forgotten.
+    /// For a node that is dropped while it waits for itself only, for the sake of its future.
     pub(crate) fn unlink_before_drop(&mut self) {
         let links = self.links.get_mut();
         if !links.linked {

@@ -4,7 +4,9 @@ use std::future::{pending, poll_fn};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
+use cancel_context::private::children;
 use cancel_context::{Context, Kind, Origin};
 use futures::channel::oneshot;
 
@@ -237,4 +239,15 @@ fn a_future_whose_runtime_is_gone_is_polled_by_whoever_wakes_it() {
     drop(runtime);
     sender.send("late").unwrap();
     assert_eq!(cause_of(&context), "late");
+}
+
+// guarantee B8
+#[test]
+fn a_context_with_a_future_that_is_dropped_leaves_nothing_at_its_parent() {
+    let (parent, _canceller) = Context::background().with_cancel();
+    let below = parent.with_timeout(Duration::from_secs(60));
+    let context = below.with_future(pending::<&str>());
+    assert_eq!((children(&parent), children(&below)), (1, 1));
+    drop(context);
+    assert_eq!((children(&parent), children(&below)), (0, 0));
 }

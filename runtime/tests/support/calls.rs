@@ -19,8 +19,13 @@ impl Calls {
         self.0.load(SeqCst)
     }
 
+    /// How many of the functions have neither run nor been dropped.
+    pub(crate) fn kept(&self) -> usize {
+        Arc::strong_count(&self.0) - 1
+    }
+
     /// Whether no function that counts is kept any more.
     pub(crate) fn is_free(&self) -> bool {
-        Arc::strong_count(&self.0) == 1
+        self.kept() == 0
     }
 }
