@@ -200,6 +200,13 @@ impl<'a> Emitter<'a> {
         Expr::Verbatim(quote_spanned!(mixed(ends.1)=> #[allow(unreachable_code)] #value))
     }
 
+    /// Input: the rewritten `load().await` of `let value = load().await;`
+    ///
+    /// Output: `(REWRITTEN,).0`, so that an unused variable is one lint, as for a plain value.
+    pub(crate) fn bound(expression: &Expr, ends: (Span, Span)) -> Expr {
+        Expr::Verbatim(seen_at(&expression.to_token_stream(), ends))
+    }
+
     /// The check before the operand; its value is the context for the guard.
     pub(crate) fn enter(&self, guarded: &Guarded) -> TokenStream {
         let span = mixed(guarded.at);

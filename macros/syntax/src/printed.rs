@@ -69,7 +69,8 @@ impl Rewriter<'_> {
         let source = argument.to_token_stream();
         if !has_await(source.clone()) {
             let path = &call.path;
-            return Expr::Verbatim(quote!(#path!(#source)));
+            // The user's own span: the macro prints where it was called.
+            return Expr::Verbatim(quote_spanned!(path.span()=> #path!(#source)));
         }
         let printed = Literal::string(&stringify(source));
         self.visit_expr_mut(&mut argument);

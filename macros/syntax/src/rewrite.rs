@@ -175,7 +175,14 @@ impl VisitMut for Rewriter<'_> {
                     self.visit_expr_mut(diverge);
                 }
             }
-            _ => visit_mut::visit_local_mut(self, local),
+            (None, Some(init)) => {
+                let awaited = await_ends(&init.expr);
+                visit_mut::visit_local_init_mut(self, init);
+                if let Some(ends) = awaited {
+                    *init.expr = Emitter::bound(&init.expr, ends);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -184,12 +191,7 @@ impl VisitMut for Rewriter<'_> {
             Stmt::Expr(expression, semicolon) => {
                 let shield = attributes::of_statement(expression)
                     .and_then(|attributes| self.take_shield(attributes));
-                let discarded = match expression {
-                    Expr::Await(awaited) if semicolon.is_some() => {
-                        Some((ends(&awaited.base).0, awaited.await_token.span))
-                    }
-                    _ => None,
-                };
+                let discarded = semicolon.and_then(|_| await_ends(expression));
                 match shield {
                     Some(shield) => self.shielded(&shield, expression),
                     None => self.visit_expr_mut(expression),
@@ -206,6 +208,14 @@ impl VisitMut for Rewriter<'_> {
     fn visit_item_mut(&mut self, _: &mut Item) {}
 
     fn visit_type_mut(&mut self, _: &mut Type) {}
+}
+
+/// The first and the last token of an expression that is an await.
+fn await_ends(expression: &Expr) -> Option<(Span, Span)> {
+    match expression {
+        Expr::Await(awaited) => Some((ends(&awaited.base).0, awaited.await_token.span)),
+        _ => None,
+    }
 }
 
 /// `ctx.shield(…)`, or a call on its result that sets it up further.

@@ -75,21 +75,22 @@ impl Rewriter<'_> {
 
 /// The value of `#[shield(timeout = expr)]`.
 fn timeout(attribute: &Attribute) -> syn::Result<Option<Expr>> {
-    let Meta::List(list) = &attribute.meta else {
-        attribute.meta.require_path_only()?;
-        return Ok(None);
+    let unknown = |span| {
+        syn::Error::new(
+            span,
+            "unknown option of `#[shield]`; write `#[shield]` or `#[shield(timeout = expr)]`",
+        )
+    };
+    let list = match &attribute.meta {
+        Meta::Path(_) => return Ok(None),
+        Meta::NameValue(pair) => return Err(unknown(pair.path.span())),
+        Meta::List(list) => list,
     };
     let parser = |input: ParseStream<'_>| {
-        let unknown = |span| {
-            syn::Error::new(
-                span,
-                "unknown option of `#[shield]`; write `#[shield]` or `#[shield(timeout = expr)]`",
-            )
-        };
         let key: Ident = input
             .parse()
             .map_err(|error: syn::Error| unknown(error.span()))?;
-        if key != "timeout" {
+        if key != "timeout" || !input.peek(Token![=]) {
             return Err(unknown(key.span()));
         }
         input.parse::<Token![=]>()?;
