@@ -1,0 +1,10 @@
+use cancel_context::{Cancelled, cancellable};
+
+#[cancellable]
+async fn work() -> Result<(), Cancelled> {
+    std::thread::sleep(std::time::Duration::ZERO); //~ ERROR `thread::sleep` cannot be cancelled; write `ctx.sleep(…).await`
+    std::future::ready(()).await;
+    Ok(())
+}
+
+fn main() {}

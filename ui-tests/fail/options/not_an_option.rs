@@ -1,0 +1,9 @@
+use cancel_context::{Cancelled, cancellable};
+
+#[cancellable("ctx")] //~ ERROR expected an option, one of `ctx`, `inject`, `on_cancel`, `crate`, `macros`, `allow`
+async fn work() -> Result<(), Cancelled> {
+    std::future::ready(()).await;
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use cancel_context::{Cancelled, cancellable};
+
+#[cancellable(timout = 3)] //~ ERROR unknown option `timout`; expected one of `ctx`, `inject`, `on_cancel`, `crate`, `macros`, `allow`
+async fn work() -> Result<(), Cancelled> {
+    std::future::ready(()).await;
+    Ok(())
+}
+
+fn main() {}
