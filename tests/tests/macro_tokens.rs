@@ -65,6 +65,7 @@ fn assertions_are_looked_into() {
 
 // guarantee A3
 #[test]
+#[expect(clippy::dbg_macro, reason = "it is what is tested")]
 fn value_macros_are_looked_into() {
     assert_checked_in!("ready(1)", assert_eq!(vec![ready(1).await, 2], [1, 2]););
     assert_checked_in!("ready(1)", assert_eq!(vec![ready(1).await; 2], [1, 1]););
