@@ -8,6 +8,7 @@
 
 mod assertion_text;
 mod attributes;
+mod blocks;
 mod diagnostics;
 mod emit;
 mod expand;
@@ -24,6 +25,7 @@ mod shield;
 mod signature;
 mod site;
 mod source_text;
+mod spawns;
 mod text;
 mod tokens;
 mod usage;
@@ -31,6 +33,7 @@ mod validate;
 
 use proc_macro2::TokenStream;
 
+pub use crate::lints::Finding;
 pub use crate::site::{Site, SiteKind};
 
 /// Expands `#[cancellable(args)] item`.
