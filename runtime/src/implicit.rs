@@ -152,7 +152,7 @@ impl<T> Returns<T> {
     }
 
     /// The future around an await.
-    pub fn guard<F: Future>(&self, _: (), future: F, site: &'static Site) -> Await<F, Self> {
+    pub fn guard<F>(&self, _: (), future: F, site: &'static Site) -> Await<F, Self> {
         Await::new(future, site)
     }
 }
@@ -171,7 +171,7 @@ impl<T> Unwinds<T> {
     }
 
     /// The future around an await.
-    pub fn guard<F: Future>(&self, _: (), future: F, site: &'static Site) -> Await<F, Self> {
+    pub fn guard<F>(&self, _: (), future: F, site: &'static Site) -> Await<F, Self> {
         Await::new(future, site)
     }
 

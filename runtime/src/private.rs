@@ -63,7 +63,7 @@ pub fn begin(site: &'static Site) -> Begin<Unwound> {
 }
 
 /// The future around that await.
-pub fn around<F: Future>(_: (), future: F, site: &'static Site) -> Await<F, Unwound> {
+pub fn around<F>(_: (), future: F, site: &'static Site) -> Await<F, Unwound> {
     Await::new(future, site)
 }
 

@@ -139,31 +139,24 @@ impl<'a> Emitter<'a> {
     ///
     /// In code that is unwound by drop, the guard gives the value itself:
     /// ```text
-    /// ::cancel_context::private::around(
+    /// match ::cancel_context::private::around(
     ///     ::cancel_context::private::begin(&__SITES[0]).await,
     ///     ::core::future::IntoFuture::into_future(pool.acquire()),
     ///     &__SITES[0],
     /// )
     /// .await
+    /// {
+    ///     #[allow(unreachable_code)]
+    ///     __value => (__value,).0,
+    /// }
     /// ```
     pub(crate) fn guarded(&self, guarded: &Guarded, awaited: ExprAwait) -> Expr {
         let span = mixed(guarded.at);
         let operand = unparenthesised(*awaited.base);
         let future = quote_spanned!(span=> ::core::future::IntoFuture::into_future(#operand));
         let call = self.guard_call(guarded, &self.enter(guarded), &future);
-        if self.gives_value() {
-            return Expr::Await(ExprAwait {
-                base: Box::new(Expr::Verbatim(call)),
-                ..awaited
-            });
-        }
         let (dot, keyword) = (awaited.dot_token, awaited.await_token);
         self.settle(guarded, awaited.attrs, quote!(#call #dot #keyword))
-    }
-
-    /// Whether a guarded await has the type of the await that the user wrote.
-    pub(crate) fn gives_value(&self) -> bool {
-        matches!(self.mode, Mode::Unwinding | Mode::Shielded)
     }
 
     /// A macro that awaits: `hoisted` statements in the function's own body, then the guarded
@@ -232,7 +225,7 @@ impl<'a> Emitter<'a> {
             }
             Mode::Returning => quote_spanned!(span=> __leave.guard(#check, #future, #site)),
             Mode::Unwinding => {
-                let around = self.private_from("around", guarded.ends.0, span);
+                let around = self.private("around", span);
                 quote_spanned!(span=> #around(#check, #future, #site))
             }
             Mode::Shielded => future.clone(),
@@ -240,22 +233,9 @@ impl<'a> Emitter<'a> {
         if !guarded.shielded {
             return call;
         }
-        let shielded = self.private_from("shielded", guarded.ends.0, span);
+        let shielded = self.private("shielded", span);
         let context = self.context(guarded.at);
         quote_spanned!(span=> #shielded(#call, &#context))
-    }
-
-    /// `::cancel_context::private::name`, of which the first token is the user's own at `first`: what
-    /// starts with it and ends with a token of the user's, is underlined like the user's.
-    fn private_from(&self, name: &str, first: Span, span: Span) -> TokenStream {
-        let mut tokens = self.private(name, span).into_iter();
-        let leading = tokens.next().map(|mut token| {
-            if matches!(token, proc_macro2::TokenTree::Punct(_)) {
-                token.set_span(first);
-            }
-            token
-        });
-        leading.into_iter().chain(tokens).collect()
     }
 
     /// `match RESULT { … }`: the value of a guarded await, or leaves.
@@ -269,11 +249,15 @@ impl<'a> Emitter<'a> {
         result: TokenStream,
     ) -> Expr {
         let span = mixed(guarded.at);
-        if self.gives_value() {
-            return Expr::Verbatim(result);
+        let value = seen_at(&quote_spanned!(span=> __value), guarded.ends);
+        if matches!(self.mode, Mode::Unwinding | Mode::Shielded) {
+            let pattern = quote_spanned!(span=> #[allow(unreachable_code)] __value);
+            return with_attributes(
+                Self::match_once(span, result, pattern, Expr::Verbatim(value)),
+                attrs,
+            );
         }
         let leave = self.leave(guarded.at);
-        let value = seen_at(&quote_spanned!(span=> __value), guarded.ends);
         let value = quote_spanned! {span=>
             match __output {
                 #[allow(unreachable_code)]
@@ -282,11 +266,10 @@ impl<'a> Emitter<'a> {
             }
         };
         let pattern = quote_spanned!(span=> __output);
-        let mut settled = Self::match_once(span, result, pattern, Expr::Verbatim(value));
-        if let Expr::Match(settled) = &mut settled {
-            settled.attrs = attrs;
-        }
-        settled
+        with_attributes(
+            Self::match_once(span, result, pattern, Expr::Verbatim(value)),
+            attrs,
+        )
     }
 
     /// Input: the rewritten `save().await` of the statement `save().await;`
@@ -345,8 +328,7 @@ impl<'a> Emitter<'a> {
     /// `match handle() { __spawner => ::cancel_context::private::Spawned::new(…).by(…) }`
     pub(crate) fn inheriting(&self, call: &Expr) -> Expr {
         let mut call = call.clone();
-        let (first, last) = ends(&call);
-        let span = mixed(last);
+        let span = mixed(ends(&call).1);
         let task = Expr::Verbatim(quote_spanned!(span=> __task));
         let mut receiver = None;
         let future = match &mut call {
@@ -363,7 +345,7 @@ impl<'a> Emitter<'a> {
         let Some(future) = future.map(|future| std::mem::replace(future, task)) else {
             return call;
         };
-        let spawned = self.private_from("Spawned", first, span);
+        let spawned = self.private("Spawned", span);
         let body = Expr::Verbatim(quote_spanned!(span=> #spawned::new(#future).by(|__task| #call)));
         match receiver {
             None => body,
@@ -469,6 +451,14 @@ impl<'a> Emitter<'a> {
         let waiter = self.private("Waiter", span);
         quote_spanned!(span=> #leaving let mut __waiter = #waiter::new();)
     }
+}
+
+/// Puts the attributes of an await on the `match` in its place.
+fn with_attributes(mut settled: Expr, attrs: Vec<syn::Attribute>) -> Expr {
+    if let Expr::Match(settled) = &mut settled {
+        settled.attrs = attrs;
+    }
+    settled
 }
 
 /// `(VALUE,).0`: the value, with the span from the first to the last token of what the user wrote.

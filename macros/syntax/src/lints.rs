@@ -155,7 +155,7 @@ impl Checker<'_> {
                 |name| name.value.clone(),
             );
         let is_spawn = spawns::hand_over(call, &context) == Some(HandOver::Spawn);
-        if !self.options.is_implicit() && is_spawn && spawns::has_nested_await(call) {
+        if !self.options.is_implicit() && is_spawn && spawns::has_nested_await(call, &context) {
             let name = match call {
                 Expr::Call(call) => call.func.to_token_stream(),
                 Expr::MethodCall(call) => call.method.to_token_stream(),

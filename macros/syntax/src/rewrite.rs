@@ -222,7 +222,7 @@ impl VisitMut for Rewriter<'_> {
                 }
             }
             (None, Some(init)) => {
-                let awaited = self.value_ends(&init.expr);
+                let awaited = await_ends(&init.expr);
                 visit_mut::visit_local_init_mut(self, init);
                 if let Some(ends) = awaited {
                     *init.expr = Emitter::bound(&init.expr, ends);
@@ -237,7 +237,7 @@ impl VisitMut for Rewriter<'_> {
             Stmt::Expr(expression, semicolon) => {
                 let shield = attributes::of_statement(expression)
                     .and_then(|attributes| self.take_shield(attributes));
-                let discarded = semicolon.and_then(|_| self.value_ends(expression));
+                let discarded = semicolon.and_then(|_| await_ends(expression));
                 match shield {
                     Some(shield) => self.shielded(&shield, expression),
                     None => self.visit_expr_mut(expression),
@@ -257,16 +257,6 @@ impl VisitMut for Rewriter<'_> {
 }
 
 impl Rewriter<'_> {
-    /// The first and the last token of an await that becomes an expression of another kind.
-    fn value_ends(&self, expression: &Expr) -> Option<(Span, Span)> {
-        match expression {
-            Expr::Await(awaited) if !self.emitter.gives_value() => {
-                Some((ends(&awaited.base).0, awaited.await_token.span))
-            }
-            _ => None,
-        }
-    }
-
     /// Tokens that syn does not interpret.
     fn unread(&mut self, tokens: &TokenStream) {
         let awaits = await_spans(tokens.clone());
@@ -320,6 +310,14 @@ impl Rewriter<'_> {
         if inherits {
             *expression = self.emitter.inheriting(expression);
         }
+    }
+}
+
+/// The first and the last token of an expression that is an await.
+fn await_ends(expression: &Expr) -> Option<(Span, Span)> {
+    match expression {
+        Expr::Await(awaited) => Some((ends(&awaited.base).0, awaited.await_token.span)),
+        _ => None,
     }
 }
 

@@ -62,14 +62,18 @@ pub(crate) fn can_inherit(call: &Expr) -> bool {
     is_known && is_future && args.all(|rest| !leaves(rest))
 }
 
-/// The awaits of `async` blocks and closures among the arguments of a call that spawns.
-pub(crate) fn has_nested_await(call: &Expr) -> bool {
+/// Whether a call that spawns has awaits in `async` blocks and closures among its arguments, other than
+/// in a scope opened there.
+pub(crate) fn has_nested_await(call: &Expr, context: &Ident) -> bool {
     let args = match call {
         Expr::Call(call) => &call.args,
         Expr::MethodCall(call) => &call.args,
         _ => return false,
     };
-    let mut search = Search::default();
+    let mut search = Search {
+        context: Some(context),
+        ..Search::default()
+    };
     args.iter().for_each(|argument| search.visit_expr(argument));
     search.nested
 }
@@ -135,13 +139,15 @@ pub(crate) fn is_place(receiver: &Expr) -> bool {
 }
 
 #[derive(Default)]
-struct Search {
+struct Search<'a> {
+    /// Scopes of this context are passed over.
+    context: Option<&'a Ident>,
     depth: usize,
     nested: bool,
     leaves: bool,
 }
 
-impl Search {
+impl Search<'_> {
     fn nested(&mut self, visit: impl FnOnce(&mut Self)) {
         self.depth += 1;
         visit(self);
@@ -153,7 +159,14 @@ impl Search {
     }
 }
 
-impl<'ast> Visit<'ast> for Search {
+impl<'ast> Visit<'ast> for Search<'_> {
+    fn visit_expr(&mut self, expression: &'ast Expr) {
+        let opens = |context| hand_over(expression, context) == Some(HandOver::Scope);
+        if !self.context.is_some_and(opens) {
+            visit::visit_expr(self, expression);
+        }
+    }
+
     fn visit_expr_await(&mut self, awaited: &'ast ExprAwait) {
         self.exit();
         self.nested |= self.depth > 0;

@@ -1,7 +1,7 @@
 use cancel_context::{Cancelled, cancellable};
 
 #[cancellable(
-    timout = 3, //~ ERROR unknown option `timout`; expected one of `ctx`, `inject`, `on_cancel`, `crate`, `macros`, `allow`
+    timout = 3, //~ ERROR unknown option `timout`; expected one of `ctx`, `inject`, `implicit`, `inherit_spawns`, `on_cancel`, `crate`, `macros`, `allow`, `skip`
     inject, //~ ERROR option `inject` has no value; write `inject = …` with a name
     on_cancel = Ok(()),
     on_cancel = Ok(()), //~ ERROR duplicate option `on_cancel`

@@ -146,15 +146,13 @@ fn nested_blocks_and_closures_find_the_context_they_are_polled_in() {
     };
     let output = body(&nested);
     for rewritten in [
-        quote!(async {
-            ::cancel_context::private::around(
+        quote!(match ::cancel_context::private::around(
                 ::cancel_context::private::begin(&__SITES[0]).await,
                 ::core::future::IntoFuture::into_future(b()),
-                &__SITES[0],
+                &__SITES[0]
             )
-            .await
-        }),
-        quote!(async |x| ::cancel_context::private::around(
+            .await),
+        quote!(async |x| match ::cancel_context::private::around(
             ::cancel_context::private::begin(&__SITES[1]).await,
             ::core::future::IntoFuture::into_future(c(x)),
             &__SITES[1]
