@@ -12,6 +12,7 @@ mod diagnostics;
 mod emit;
 mod expand;
 mod function;
+pub mod inspect;
 mod instrument;
 mod join;
 mod layout;
