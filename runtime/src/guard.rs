@@ -1,8 +1,9 @@
-//! The futures around an await, and their poll order.
+//! The future around an await that has a context at hand, and the poll order of all awaits.
 //!
-//! All of them poll first and look second: a value that a future has produced is delivered, and of
-//! nested awaits the innermost sees the end first, since it looks in the poll of the outer one.
-//! Frames, promises and shields are those of [`crate::scope`].
+//! They poll first and look second: a value that a future has produced is delivered, and of nested
+//! awaits the innermost sees the end first, since it looks in the poll of the outer one. While it
+//! polls, its context is the current one. Frames, promises and shields are those of
+//! [`crate::scope`].
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -14,7 +15,7 @@ use pin_project_lite::pin_project;
 
 use crate::cancelled::Cancelled;
 use crate::context::Context;
-use crate::scope::{WakerId, Watch};
+use crate::scope::{WakerId, Watch, enter_unwatched};
 use crate::site::Site;
 use crate::tree::Node;
 use crate::waiters;
@@ -92,9 +93,16 @@ impl fmt::Debug for Waiter {
     }
 }
 
-/// What an await remembers from one pending poll to the next.
+/// What an await remembers from one pending poll to the next; takes memory only where it has to stay
+/// although the context has ended, or a shield is below it.
 #[derive(Default)]
 pub(crate) struct Vigil {
+    delay: Option<Box<Delay>>,
+}
+
+/// What keeps an await from leaving.
+#[derive(Default)]
+struct Delay {
     /// It has stayed once for an await below that looked too early.
     has_deferred: bool,
     /// The shields below that were pending when they were last polled.
@@ -102,37 +110,46 @@ pub(crate) struct Vigil {
 }
 
 impl Vigil {
-    /// After a poll that ended pending: whether to leave.
+    /// After a poll that ended pending, and after registering: whether to leave.
     pub(crate) fn is_over(
         &mut self,
-        anchor: &Context,
         watch: &Watch,
-        waiter: &mut Waiter,
         waker: &Waker,
+        has_ended: impl FnOnce() -> bool,
     ) -> bool {
-        watch.collect_shields(&mut self.shields);
-        if let Some(depth) = watch.depth() {
-            waiter.register(anchor, waker, depth);
-        }
-        let leaves = anchor.is_cancelled() && !self.is_held(watch, waker);
+        watch.collect_shields(|shield| self.wait_for(shield));
+        let leaves = has_ended() && !self.is_held(watch, waker);
         if !leaves {
             Watch::stay();
         }
         leaves
     }
 
+    fn wait_for(&mut self, shield: &Weak<()>) {
+        let known = &mut self.delay.get_or_insert_default().shields;
+        if !known.iter().any(|other| other.ptr_eq(shield)) {
+            known.push(Weak::clone(shield));
+        }
+    }
+
     /// Whether somebody below has to go first.
     fn is_held(&mut self, watch: &Watch, waker: &Waker) -> bool {
-        self.shields.retain(|shield| shield.strong_count() > 0);
-        if !self.shields.is_empty() {
-            return true;
+        if let Some(delay) = &mut self.delay {
+            delay.shields.retain(|shield| shield.strong_count() > 0);
+            if !delay.shields.is_empty() {
+                return true;
+            }
         }
-        if watch.was_looked_below() && !self.has_deferred {
-            self.has_deferred = true;
-            waker.wake_by_ref();
-            return true;
+        if !watch.was_looked_below() {
+            return false;
         }
-        false
+        let has_deferred = &mut self.delay.get_or_insert_default().has_deferred;
+        if *has_deferred {
+            return false;
+        }
+        *has_deferred = true;
+        waker.wake_by_ref();
+        true
     }
 }
 
@@ -167,18 +184,27 @@ impl<C: Borrow<Context>, F: Future> Future for Guard<'_, C, F> {
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let context = (*this.context).borrow();
-        let Some(anchor) = context.anchor() else {
-            return this.future.poll(task).map(Ok);
+        let watched = context
+            .anchor()
+            .map(|anchor| (anchor, Watch::begin(anchor, task.waker())));
+        let entered = match &watched {
+            Some((_, watch)) => watch.enter(context),
+            None => enter_unwatched(context),
         };
-        let watch = Watch::begin(anchor, task.waker());
         if let Poll::Ready(value) = this.future.poll(task) {
             return Poll::Ready(Ok(value));
         }
-        if this
+        drop(entered);
+        let Some((anchor, watch)) = watched else {
+            return Poll::Pending;
+        };
+        if let Some(depth) = watch.depth() {
+            this.waiter.register(anchor, task.waker(), depth);
+        }
+        let is_over = this
             .vigil
-            .is_over(anchor, &watch, this.waiter, task.waker())
-            && let Some(cancelled) = context.left_at(this.site)
-        {
+            .is_over(&watch, task.waker(), || anchor.is_cancelled());
+        if is_over && let Some(cancelled) = context.cancelled_at(watch.left(Some(this.site))) {
             return Poll::Ready(Err(cancelled));
         }
         Poll::Pending

@@ -84,6 +84,7 @@ mod deadline;
 mod derivation;
 mod derive;
 mod guard;
+mod implicit;
 mod leaving;
 #[expect(unsafe_code, reason = "the tagged pointer behind `Context`")]
 mod raw;
@@ -93,6 +94,8 @@ mod shield;
 #[cfg(feature = "tokio")]
 pub mod signal;
 mod site;
+#[cfg(feature = "tokio")]
+mod spawned;
 mod sync;
 #[cfg(feature = "tokio")]
 mod task;

@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 pub use crate::guard::{Guard, Waiter};
+pub use crate::implicit::{Await, Begin, Leave, Returns};
 pub use crate::shield::Shield;
 pub use crate::site::Site;
+
+#[cfg(feature = "tokio")]
+pub use crate::spawned::Spawned;
 
 use crate::as_context::AsContext;
 use crate::cancelled::Cancelled;
 use crate::canceller::Canceller;
 use crate::context::Context;
+use crate::implicit::Unwound;
 
 /// The context behind a variable; an error at that variable if it is none.
 pub fn context<C: AsContext + ?Sized>(context: &C) -> &Context {
@@ -47,6 +52,17 @@ pub fn guard<'w, C, F: Future>(
     site: &'static Site,
 ) -> Guard<'w, C, F> {
     Guard::new(context, future, waiter, site)
+}
+
+/// The check as an await begins whose context is the current one, in code without a value to leave
+/// with; before its operand is evaluated.
+pub fn begin(site: &'static Site) -> Begin<Unwound> {
+    Begin::new(site)
+}
+
+/// The future around that await.
+pub fn around<F: Future>(_: (), future: F, site: &'static Site) -> Await<F, Unwound> {
+    Await::new(future, site)
 }
 
 /// The context inside of `#[shield]`.

@@ -65,9 +65,11 @@ impl<F: Future> Run<F> {
             return Poll::Ready(Ok(value));
         }
         let waker = task.waker();
-        if this.vigil.is_over(anchor, &watch, this.waiter, waker)
-            && let Some(cancelled) = this.context.cancelled_at(None)
-        {
+        if let Some(depth) = watch.depth() {
+            this.waiter.register(anchor, waker, depth);
+        }
+        let is_over = this.vigil.is_over(&watch, waker, || anchor.is_cancelled());
+        if is_over && let Some(cancelled) = this.context.cancelled_at(watch.left(None)) {
             return Poll::Ready(Err(cancelled));
         }
         Poll::Pending
@@ -94,7 +96,8 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// Returns the [`Cancelled`] if the context ended before the future completed.
+    /// Returns the [`Cancelled`] if the context ended before the future completed; it names the await
+    /// that was left if that is one of an annotated function without an error of its own to leave with.
     ///
     /// # Panics
     ///

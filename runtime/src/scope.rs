@@ -19,12 +19,20 @@
 //!    context, and is not waited for by the shields it holds.
 //! 5. `SHIELDS` lists the shields that were pending in this poll, in the order of their polls; what
 //!    was added during an inner poll is below it. The outermost owner empties it.
+//! 6. The topmost frame is that of the current context, unless that one never ends: whoever changes
+//!    one changes both. So an await without a context of its own that is *covered* by a frame of the
+//!    current context, has somebody above who looks at the same context after it, in the same poll,
+//!    and drops it. Only such an await may be parked for ever (see [`crate::implicit`]).
+//! 7. `PARKED` counts the awaits that were parked and names the last one. What it was before an inner
+//!    poll and is not after it, was parked below; whoever leaves because of it sets it back.
 
 use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
+use crate::cancelled::{Cancelled, Left};
 use crate::context::Context;
+use crate::site::Site;
 
 /// The identity of a waker, comparable while somebody keeps the waker itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,6 +85,24 @@ impl Frame {
         waker: WakerId::NONE,
         depth: 0,
     };
+
+    /// Puts the frame of a new owner in the place of this one.
+    fn replaced_by(self, context: usize, waker: WakerId) -> Restored {
+        FRAME.set(Self {
+            task: TaskId::current(),
+            context,
+            waker,
+            depth: self.depth + 1,
+        });
+        Restored(self)
+    }
+}
+
+/// The awaits that were parked on this thread.
+#[derive(Clone, Copy)]
+struct Parked {
+    count: u64,
+    last: Option<&'static Site>,
 }
 
 thread_local! {
@@ -84,6 +110,7 @@ thread_local! {
         const { RefCell::new((TaskId::NONE, Context::background())) };
     static FRAME: Cell<Frame> = const { Cell::new(Frame::NONE) };
     static LOOKS: Cell<u64> = const { Cell::new(0) };
+    static PARKED: Cell<Parked> = const { Cell::new(Parked { count: 0, last: None }) };
     static SHIELDS: RefCell<Vec<(TaskId, Weak<()>)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -94,6 +121,16 @@ pub(crate) fn current() -> Context {
     });
     // A destructor of another thread-local may ask when this one is gone.
     current.unwrap_or(Context::background())
+}
+
+/// Whether the context in whose scope this task is polled has ended.
+pub(crate) fn current_has_ended() -> bool {
+    CURRENT.with_borrow(|(task, context)| context.is_cancelled() && *task == TaskId::current())
+}
+
+/// Why the context in whose scope this task is polled has ended, for an await that is left.
+pub(crate) fn current_left_at(site: &'static Site) -> Option<Cancelled> {
+    current().left_at(site)
 }
 
 /// Makes a context the current one until it is dropped.
@@ -137,6 +174,7 @@ pub(crate) struct Watch {
     owned: Option<Restored>,
     looks: u64,
     shields: usize,
+    parked: Parked,
 }
 
 impl Watch {
@@ -145,22 +183,37 @@ impl Watch {
         let above = FRAME.get();
         let context = anchor.address();
         let waker = WakerId::of(waker);
-        let owned = (above.context != context || above.waker != waker).then(|| {
-            let task = TaskId::current();
-            FRAME.set(Frame {
-                task,
-                context,
-                waker,
-                depth: above.depth + 1,
-            });
-            Restored(above)
-        });
-        let shields = SHIELDS.with_borrow(Vec::len);
+        let is_pledged = above.context == context && above.waker == waker;
+        Self::above((!is_pledged).then(|| above.replaced_by(context, waker)))
+    }
+
+    /// Begins a poll of an await of the current context; `None` if that is none of this task's, never
+    /// ends, or if nobody above drops what is parked here and `parks` says that it may be.
+    pub(crate) fn begin_current(waker: &Waker, parks: bool) -> Option<Self> {
+        let above = FRAME.get();
+        let waker = WakerId::of(waker);
+        CURRENT.with_borrow(|(task, context)| {
+            let context = context.anchor()?.address();
+            if above.context == context && above.waker == waker {
+                return Some(Self::above(None));
+            }
+            let is_out_of_scope = *task != TaskId::current() || (parks && above.context != context);
+            (!is_out_of_scope).then(|| Self::above(Some(above.replaced_by(context, waker))))
+        })
+    }
+
+    fn above(owned: Option<Restored>) -> Self {
         Self {
             owned,
             looks: LOOKS.get(),
-            shields,
+            shields: SHIELDS.with_borrow(Vec::len),
+            parked: PARKED.get(),
         }
+    }
+
+    /// Makes `context` the current one for this poll, unless it is.
+    pub(crate) fn enter(&self, context: &Context) -> Option<Entered> {
+        (self.owned.is_some() || !is_current(context)).then(|| Entered::new(context.clone()))
     }
 
     /// How many owners are above, if this is one.
@@ -178,18 +231,55 @@ impl Watch {
         LOOKS.set(LOOKS.get().wrapping_add(1));
     }
 
+    /// Says to those above that the await at `site` is parked, unless one below has said so.
+    pub(crate) fn park(&self, site: &'static Site) -> &'static Site {
+        if let Some(below) = self.parked_below() {
+            return below;
+        }
+        park(site);
+        site
+    }
+
+    /// The await below that was parked last in this poll.
+    fn parked_below(&self) -> Option<&'static Site> {
+        let parked = PARKED.get();
+        parked.last.filter(|_| parked.count != self.parked.count)
+    }
+
+    /// The await that is left if this one leaves: one that was parked below, or `own`.
+    pub(crate) fn left(&self, own: Option<&'static Site>) -> Option<Left> {
+        let below = self.parked_below();
+        PARKED.set(self.parked);
+        below.or(own).map(Left::Site)
+    }
+
     /// Adds the shields that were pending below in this poll.
-    pub(crate) fn collect_shields(&self, known: &mut Vec<Weak<()>>) {
+    pub(crate) fn collect_shields(&self, mut add: impl FnMut(&Weak<()>)) {
         let task = FRAME.get().task;
         SHIELDS.with_borrow(|shields| {
             let pending = shields.iter().skip(self.shields);
-            for (_, shield) in pending.filter(|(other, _)| *other == task) {
-                if !known.iter().any(|other| other.ptr_eq(shield)) {
-                    known.push(Weak::clone(shield));
-                }
-            }
+            pending
+                .filter(|(other, _)| *other == task)
+                .for_each(|(_, shield)| add(shield));
         });
     }
+}
+
+/// Says to those above that the await at `site` is parked.
+pub(crate) fn park(site: &'static Site) {
+    PARKED.set(Parked {
+        count: PARKED.get().count.wrapping_add(1),
+        last: Some(site),
+    });
+}
+
+/// Makes `context` the current one, unless it is; for a poll without a frame of its own.
+pub(crate) fn enter_unwatched(context: &Context) -> Option<Entered> {
+    (!is_current(context)).then(|| Entered::new(context.clone()))
+}
+
+fn is_current(context: &Context) -> bool {
+    CURRENT.with_borrow(|(_, current)| current == context)
 }
 
 /// Leaves the current context and all promises above until it is dropped.

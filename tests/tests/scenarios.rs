@@ -204,6 +204,7 @@ fn a_forgotten_call_is_at_most_a_leak() {
 async fn a_nested_block_that_is_spawned_runs_on() {
     #[cancellable]
     async fn spawns() -> Result<(), Cancelled> {
+        #[cancellable(allow(detached))]
         let task = tokio::spawn(async {
             tokio::task::yield_now().await;
             assert_eq!(Context::current().path(), "", "is in no scope");

@@ -9,6 +9,9 @@ use proc_macro2::{Span, TokenStream};
 pub(crate) const NOT_ASYNC: &str =
     "`#[cancellable]` needs an `async fn`, or one that returns a future";
 
+/// Message used on what is no function.
+pub(crate) const NOT_ASYNC_ITEM: &str = "`#[cancellable]` needs an `async fn`, one that returns a future, or an `impl`, `trait` or `mod` block";
+
 /// Every error found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Errors {

@@ -11,10 +11,26 @@ use syn::{Expr, ExprAwait, ExprMatch, Type};
 
 use crate::options::{Options, runtime_path};
 use crate::signature::ends;
+use crate::spawns;
+
+/// Where the awaits find their context, and how they leave.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// In a variable; leaves with a value.
+    Explicit,
+    /// It is the current one; leaves with a value where the return type can say "cancelled", and is
+    /// unwound by drop otherwise, as rustc finds out.
+    Returning,
+    /// It is the current one; always unwound by drop.
+    Unwinding,
+    /// Inside of a shield without an end, in code that has no context at hand: nothing to leave for.
+    Shielded,
+}
 
 /// How to name things in one function, and how to leave it.
 pub(crate) struct Emitter<'a> {
     options: &'a Options,
+    pub(crate) mode: Mode,
     context: Ident,
     /// What a cancelled call returns; shown in errors about leaving.
     output: Option<Type>,
@@ -34,12 +50,46 @@ pub(crate) struct Guarded {
 }
 
 impl<'a> Emitter<'a> {
-    pub(crate) fn new(options: &'a Options, context: &Ident, output: Option<Type>) -> Self {
+    pub(crate) fn new(
+        options: &'a Options,
+        mode: Mode,
+        context: &Ident,
+        output: Option<Type>,
+    ) -> Self {
         Self {
             options,
+            mode,
             context: context.clone(),
             output,
         }
+    }
+
+    /// Takes other modes and names until [`restore`](Self::restore).
+    pub(crate) fn switch(&mut self, mode: Mode, context: Ident) -> (Mode, Ident) {
+        (
+            std::mem::replace(&mut self.mode, mode),
+            std::mem::replace(&mut self.context, context),
+        )
+    }
+
+    pub(crate) fn restore(&mut self, (mode, context): (Mode, Ident)) {
+        self.mode = mode;
+        self.context = context;
+    }
+
+    /// The name of a context of ours, inside of a shield in code that has none at hand.
+    pub(crate) fn shield_name() -> Ident {
+        Ident::new("__shield", Span::mixed_site())
+    }
+
+    /// What `#[shield]` derives its context from.
+    pub(crate) fn shield_parent(&self, at: Span) -> TokenStream {
+        if self.mode == Mode::Explicit {
+            return self.context(at).into_token_stream();
+        }
+        let span = mixed(at);
+        let runtime = runtime_path(self.options, span);
+        quote_spanned!(span=> #runtime::Context::current())
     }
 
     /// The identifier of the context, located at `span`.
@@ -86,14 +136,34 @@ impl<'a> Emitter<'a> {
     ///
     /// The outer `match` moves the whole result, so that no half of it is held, as far as `Send`
     /// is concerned, across a later await of the same statement.
+    ///
+    /// In code that is unwound by drop, the guard gives the value itself:
+    /// ```text
+    /// ::cancel_context::private::around(
+    ///     ::cancel_context::private::begin(&__SITES[0]).await,
+    ///     ::core::future::IntoFuture::into_future(pool.acquire()),
+    ///     &__SITES[0],
+    /// )
+    /// .await
+    /// ```
     pub(crate) fn guarded(&self, guarded: &Guarded, awaited: ExprAwait) -> Expr {
         let span = mixed(guarded.at);
-        let enter = self.enter(guarded);
         let operand = unparenthesised(*awaited.base);
         let future = quote_spanned!(span=> ::core::future::IntoFuture::into_future(#operand));
-        let call = self.guard_call(guarded, &enter, &future);
+        let call = self.guard_call(guarded, &self.enter(guarded), &future);
+        if self.gives_value() {
+            return Expr::Await(ExprAwait {
+                base: Box::new(Expr::Verbatim(call)),
+                ..awaited
+            });
+        }
         let (dot, keyword) = (awaited.dot_token, awaited.await_token);
         self.settle(guarded, awaited.attrs, quote!(#call #dot #keyword))
+    }
+
+    /// Whether a guarded await has the type of the await that the user wrote.
+    pub(crate) fn gives_value(&self) -> bool {
+        matches!(self.mode, Mode::Unwinding | Mode::Shielded)
     }
 
     /// A macro that awaits: `hoisted` statements in the function's own body, then the guarded
@@ -142,7 +212,8 @@ impl<'a> Emitter<'a> {
         })
     }
 
-    /// `guard(CHECK, FUTURE, &mut __waiter, &__SITES[0])`
+    /// `guard(CHECK, FUTURE, &mut __waiter, &__SITES[0])`, and without a context at hand
+    /// `__leave.guard(CHECK, FUTURE, &__SITES[0])` or `around(CHECK, FUTURE, &__SITES[0])`.
     ///
     /// Within a shield, enclosing awaits are told to wait for it: `shielded(guard(…), &ctx)`. The
     /// guard is inside, since it has to leave when the shield's own time is up.
@@ -153,15 +224,38 @@ impl<'a> Emitter<'a> {
         future: &TokenStream,
     ) -> TokenStream {
         let span = mixed(guarded.at);
-        let guard = self.private("guard", span);
         let site = site(guarded.site, span);
-        let call = quote_spanned!(span=> #guard(#check, #future, &mut __waiter, #site));
+        let call = match self.mode {
+            Mode::Explicit => {
+                let guard = self.private("guard", span);
+                quote_spanned!(span=> #guard(#check, #future, &mut __waiter, #site))
+            }
+            Mode::Returning => quote_spanned!(span=> __leave.guard(#check, #future, #site)),
+            Mode::Unwinding => {
+                let around = self.private_from("around", guarded.ends.0, span);
+                quote_spanned!(span=> #around(#check, #future, #site))
+            }
+            Mode::Shielded => future.clone(),
+        };
         if !guarded.shielded {
             return call;
         }
-        let shielded = self.private("shielded", span);
+        let shielded = self.private_from("shielded", guarded.ends.0, span);
         let context = self.context(guarded.at);
         quote_spanned!(span=> #shielded(#call, &#context))
+    }
+
+    /// `::cancel_context::private::name`, of which the first token is the user's own at `first`: what
+    /// starts with it and ends with a token of the user's, is underlined like the user's.
+    fn private_from(&self, name: &str, first: Span, span: Span) -> TokenStream {
+        let mut tokens = self.private(name, span).into_iter();
+        let leading = tokens.next().map(|mut token| {
+            if matches!(token, proc_macro2::TokenTree::Punct(_)) {
+                token.set_span(first);
+            }
+            token
+        });
+        leading.into_iter().chain(tokens).collect()
     }
 
     /// `match RESULT { … }`: the value of a guarded await, or leaves.
@@ -175,6 +269,9 @@ impl<'a> Emitter<'a> {
         result: TokenStream,
     ) -> Expr {
         let span = mixed(guarded.at);
+        if self.gives_value() {
+            return Expr::Verbatim(result);
+        }
         let leave = self.leave(guarded.at);
         let value = seen_at(&quote_spanned!(span=> __value), guarded.ends);
         let value = quote_spanned! {span=>
@@ -207,25 +304,75 @@ impl<'a> Emitter<'a> {
         Expr::Verbatim(seen_at(&expression.to_token_stream(), ends))
     }
 
-    /// The check before the operand; its value is the context for the guard.
+    /// The check before the operand; its value is the context for the guard, where it is at hand.
     pub(crate) fn enter(&self, guarded: &Guarded) -> TokenStream {
         let span = mixed(guarded.at);
-        let enter = self.private(
-            if guarded.owned {
-                "enter_owned"
-            } else {
-                "enter"
-            },
-            span,
-        );
-        let context = self.context(guarded.at);
         let site = site(guarded.site, span);
+        let check = match self.mode {
+            Mode::Shielded => return quote_spanned!(span=> ()),
+            Mode::Unwinding => {
+                let begin = self.private("begin", span);
+                return quote_spanned!(span=> #begin(#site).await);
+            }
+            Mode::Returning => quote_spanned!(span=> __leave.begin(#site).await),
+            Mode::Explicit => {
+                let context = self.context(guarded.at);
+                let name = if guarded.owned {
+                    "enter_owned"
+                } else {
+                    "enter"
+                };
+                let enter = self.private(name, span);
+                quote_spanned!(span=> #enter(&#context, #site))
+            }
+        };
         let leave = self.leave(guarded.at);
         quote_spanned! {span=>
-            match #enter(&#context, #site) {
+            match #check {
                 ::core::result::Result::Ok(__context) => __context,
                 #leave
             }
+        }
+    }
+
+    /// Input: `tokio::spawn(work())`, or `self.tasks.spawn(work())`
+    ///
+    /// Output, which also holds where the argument turns out not to be a future:
+    /// ```text
+    /// ::cancel_context::private::Spawned::new(work()).by(|__task| tokio::spawn(__task))
+    /// ```
+    /// A receiver that has to be evaluated is evaluated first:
+    /// `match handle() { __spawner => ::cancel_context::private::Spawned::new(…).by(…) }`
+    pub(crate) fn inheriting(&self, call: &Expr) -> Expr {
+        let mut call = call.clone();
+        let (first, last) = ends(&call);
+        let span = mixed(last);
+        let task = Expr::Verbatim(quote_spanned!(span=> __task));
+        let mut receiver = None;
+        let future = match &mut call {
+            Expr::Call(call) => call.args.first_mut(),
+            Expr::MethodCall(call) => {
+                if !spawns::is_place(&call.receiver) {
+                    let spawner = Expr::Verbatim(quote_spanned!(span=> __spawner));
+                    receiver = Some(std::mem::replace(&mut *call.receiver, spawner));
+                }
+                call.args.first_mut()
+            }
+            _ => None,
+        };
+        let Some(future) = future.map(|future| std::mem::replace(future, task)) else {
+            return call;
+        };
+        let spawned = self.private_from("Spawned", first, span);
+        let body = Expr::Verbatim(quote_spanned!(span=> #spawned::new(#future).by(|__task| #call)));
+        match receiver {
+            None => body,
+            Some(receiver) => Self::match_once(
+                span,
+                receiver.into_token_stream(),
+                quote_spanned!(span=> #[allow(unused_mut)] mut __spawner),
+                body,
+            ),
         }
     }
 
@@ -243,19 +390,20 @@ impl<'a> Emitter<'a> {
                 }
             };
         }
+        let value = match self.mode {
+            Mode::Returning => quote_spanned!(span=> __leave.with(__cancelled)),
+            _ => quote_spanned!(span=> __leave(__cancelled)),
+        };
         quote_spanned! {span=>
-            ::core::result::Result::Err(__cancelled) => return __leave(__cancelled),
+            ::core::result::Result::Err(__cancelled) => return #value,
         }
     }
 
-    /// `let __leave = ::cancel_context::FromCancelled::from_cancelled;`
+    /// What leaves an explicit function: `::cancel_context::FromCancelled::from_cancelled`
     ///
     /// Named once, so that a return type that cannot be left with is one error, which underlines
     /// it, and not one per await.
-    fn leaving(&self) -> TokenStream {
-        if self.options.on_cancel.is_some() {
-            return TokenStream::new();
-        }
+    pub(crate) fn from_cancelled(&self) -> TokenStream {
         let span = Span::mixed_site();
         let (first, last) = self.output.as_ref().map_or((span, span), |output| {
             let (first, last) = ends(output);
@@ -263,8 +411,25 @@ impl<'a> Emitter<'a> {
         });
         let runtime = runtime_path(self.options, first);
         let name = quote_spanned!(last=> from_cancelled);
-        let path = quote_spanned!(first=> #runtime::FromCancelled::#name);
-        quote_spanned!(span=> let __leave = #path;)
+        quote_spanned!(first=> #runtime::FromCancelled::#name)
+    }
+
+    /// `let __leave = …;`
+    fn leaving(&self) -> TokenStream {
+        let span = Span::mixed_site();
+        let how = match (&self.options.on_cancel, self.mode, &self.output) {
+            (None, Mode::Explicit, _) => self.from_cancelled(),
+            (Some(_), Mode::Returning, _) => {
+                let returns = self.private("Returns", span);
+                quote_spanned!(span=> #returns::ON_CANCEL)
+            }
+            (None, Mode::Returning, Some(output)) => {
+                let leave = self.private("Leave", span);
+                quote_spanned!(span=> #leave::<#output>::new().how())
+            }
+            _ => return TokenStream::new(),
+        };
+        quote_spanned!(span=> let __leave = #how;)
     }
 
     /// `static __SITES: [Site; N] = […];`
@@ -293,10 +458,14 @@ impl<'a> Emitter<'a> {
 
     /// What the guards of a body use, besides the statics.
     ///
-    /// Output: `let __leave = …; let mut __waiter = ::cancel_context::private::Waiter::new();`
+    /// Output: `let __leave = …; let mut __waiter = ::cancel_context::private::Waiter::new();`, the
+    /// latter where the context is at hand.
     pub(crate) fn locals(&self) -> TokenStream {
         let span = Span::mixed_site();
         let leaving = self.leaving();
+        if self.mode != Mode::Explicit {
+            return leaving;
+        }
         let waiter = self.private("Waiter", span);
         quote_spanned!(span=> #leaving let mut __waiter = #waiter::new();)
     }

@@ -2,15 +2,15 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::visit_mut::VisitMut;
 use syn::{Block, FnArg, Stmt, Type};
 
 use crate::attributes;
-use crate::diagnostics::{Errors, NOT_ASYNC};
-use crate::emit::{Emitter, mixed};
+use crate::blocks;
+use crate::diagnostics::{Errors, NOT_ASYNC_ITEM};
+use crate::emit::{Emitter, Mode, mixed};
 use crate::function::{Function, tail_async_block};
 use crate::instrument;
-use crate::lints;
+use crate::lints::{self, Finding};
 use crate::options::{Options, runtime_path};
 use crate::rewrite::Rewriter;
 use crate::signature::{Form, Shape, Source, ends, is_nameable};
@@ -21,6 +21,20 @@ use crate::validate;
 pub(crate) struct Expansion {
     pub(crate) tokens: TokenStream,
     pub(crate) sites: Vec<Site>,
+    /// What breaks cancellation, where the context is implicit; an error where it is not.
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Expansion {
+    /// The item as it is, after errors.
+    pub(crate) fn failed(errors: &Errors, item: impl ToTokens) -> Self {
+        let errors = errors.to_tokens();
+        Self {
+            tokens: quote!(#errors #item),
+            sites: Vec::new(),
+            findings: Vec::new(),
+        }
+    }
 }
 
 /// Expands `#[cancellable(args)] item`; errors are part of the tokens.
@@ -33,35 +47,59 @@ pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> Expansion {
         );
     }
     let options = Options::parse(args, &mut errors);
-    let mut function: Function = match syn::parse2(item.clone()) {
-        Ok(function) => function,
-        Err(error) => {
-            errors.add(unparsable(item, error));
-            let errors = errors.to_tokens();
-            return Expansion {
-                tokens: quote!(#errors #item),
-                sites: Vec::new(),
-            };
-        }
-    };
-    let shape = Shape::of(&function, &options, &mut errors);
-    validate::signature(&mut function, shape.as_ref(), &options, &mut errors);
+    options.check_conflicts(&mut errors);
+    if let Some(skip) = &options.skip {
+        errors.push(
+            skip.span(),
+            "`skip` leaves a function of an annotated block as it is; remove this attribute",
+        );
+        return Expansion::failed(&errors, item);
+    }
+    match syn::parse2::<Function>(item.clone()) {
+        Ok(function) => expand_function(function, &options, errors),
+        Err(error) => match blocks::parse(item) {
+            Some(block) => blocks::expand(block, &options, errors),
+            None => {
+                errors.add(unparsable(item, error));
+                Expansion::failed(&errors, item)
+            }
+        },
+    }
+}
+
+/// Expands one function; `errors` are those found so far.
+pub(crate) fn expand_function(
+    mut function: Function,
+    options: &Options,
+    mut errors: Errors,
+) -> Expansion {
+    let shape = Shape::of(&function, options, &mut errors);
+    validate::signature(&mut function, shape.as_ref(), options, &mut errors);
     let written = function.clone();
-    let mut sites = Vec::new();
+    let (mut sites, mut findings) = (Vec::new(), Vec::new());
     if let Some(shape) = &shape {
         if let Some(body) = &function.body {
-            lints::check(body, &options, &mut errors);
+            findings = lints::check(body, options, &mut errors);
         }
-        sites = annotate(&mut function, shape, &options, &mut errors);
+        if !options.is_implicit() {
+            findings
+                .drain(..)
+                .for_each(|finding| finding.report(&mut errors));
+        }
+        sites = annotate(&mut function, shape, options, &mut errors);
     }
     let tokens = if errors.is_empty() {
         function.into_token_stream()
     } else {
-        let item = as_written(written, shape.as_ref(), &options);
+        let item = as_written(written, shape.as_ref(), options);
         let errors = errors.to_tokens();
         quote!(#errors #item)
     };
-    Expansion { tokens, sites }
+    Expansion {
+        tokens,
+        sites,
+        findings,
+    }
 }
 
 /// Whether the attribute is `#[cancellable()]`; its arguments alone do not tell.
@@ -78,7 +116,7 @@ fn unparsable(item: &TokenStream, error: syn::Error) -> syn::Error {
     let is_other_item = syn::parse2::<syn::Item>(item.clone())
         .is_ok_and(|item| !matches!(item, syn::Item::Fn(_) | syn::Item::Verbatim(_)));
     if is_other_item {
-        syn::Error::new(Span::call_site(), NOT_ASYNC)
+        syn::Error::new(Span::call_site(), NOT_ASYNC_ITEM)
     } else {
         error
     }
@@ -93,7 +131,7 @@ fn as_written(mut function: Function, shape: Option<&Shape>, options: &Options) 
     if let Some(shape) = shape {
         let prelude = prelude(shape, options);
         inject(&mut function, shape, options);
-        if let Some(body) = rewritten_block(&mut function, &shape.form) {
+        if let Some(body) = own_block(&mut function, &shape.form) {
             insert(body, prelude.in_block);
         }
         if let Some(body) = &mut function.body {
@@ -111,54 +149,70 @@ fn annotate(
     errors: &mut Errors,
 ) -> Vec<Site> {
     let output = shape.output(&function.signature);
-    let emitter = Emitter::new(options, shape.source.name(), output.clone());
+    let mode = mode(shape, options, output.as_ref());
+    let emitter = Emitter::new(options, mode, shape.source.name(), output.clone());
     let name = function.signature.ident.clone();
+    let is_async = matches!(shape.form, Form::Async);
     let mut rewriter = Rewriter::new(emitter, options, errors);
-    let Some(block) = rewritten_block(function, &shape.form) else {
+    let Some(body) = &mut function.body else {
         inject(function, shape, options);
         return Vec::new();
     };
-    rewriter.visit_block_mut(block);
+    rewriter.function(body, is_async);
     let Rewriter {
         emitter,
         sites,
         guarded,
+        uses_locals,
         ..
     } = rewriter;
 
     let prelude = prelude(shape, options);
-    let mut in_block = TokenStream::new();
+    let mut in_function = TokenStream::new();
     if !guarded.is_empty() {
-        in_block.extend(emitter.statics(&name, &guarded));
+        in_function.extend(emitter.statics(&name, &guarded));
     }
-    in_block.extend(prelude.in_block);
-    if let (Form::Future(_), Some(output)) = (&shape.form, &output) {
+    in_function.extend(prelude.in_function);
+    let mut in_block = prelude.in_block;
+    if let (Form::Future(_), Mode::Explicit, Some(output)) = (&shape.form, mode, &output) {
         in_block.extend(never_taken_return(output));
     }
-    let is_async = matches!(shape.form, Form::Async);
-    if is_async {
-        in_block.extend(prelude.in_function.clone());
-    }
-    if !guarded.is_empty() {
+    if uses_locals {
         in_block.extend(emitter.locals());
     }
-    insert(block, in_block);
-    if !is_async && let Some(body) = &mut function.body {
-        insert(body, prelude.in_function);
+    if is_async {
+        in_function.extend(in_block);
+    } else if let Some(block) = own_block(function, &shape.form) {
+        insert(block, in_block);
     }
-    if !guarded.is_empty() {
+    if let Some(body) = &mut function.body {
+        insert(body, in_function);
+    }
+    if uses_locals && mode == Mode::Explicit {
         validate::output(function, shape, options, errors);
     }
     inject(function, shape, options);
     sites
 }
 
+/// How the awaits of the function's own body find their context and leave.
+fn mode(shape: &Shape, options: &Options, output: Option<&Type>) -> Mode {
+    let can_return = output.is_some_and(|ty| is_nameable(ty) && !validate::cannot_return(ty));
+    match shape.source {
+        Source::Current { .. } if matches!(shape.form, Form::Plain) => Mode::Unwinding,
+        Source::Current { .. } if can_return || options.on_cancel.is_some() => Mode::Returning,
+        Source::Current { .. } => Mode::Unwinding,
+        _ => Mode::Explicit,
+    }
+}
+
 /// The block whose awaits belong to the function.
-fn rewritten_block<'f>(function: &'f mut Function, form: &Form) -> Option<&'f mut Block> {
+fn own_block<'f>(function: &'f mut Function, form: &Form) -> Option<&'f mut Block> {
     let body = function.body.as_mut()?;
     match form {
         Form::Async => Some(body),
         Form::Future(_) => tail_async_block(body).map(|block| &mut block.block),
+        Form::Plain => None,
     }
 }
 
@@ -208,6 +262,7 @@ fn prelude(shape: &Shape, options: &Options) -> Prelude {
                 let #name = #runtime::Context::clone(#runtime::AsContext::as_context(&__ctx));
             }
         }
+        (Source::Injected { .. }, Form::Plain) | (Source::Current { .. }, _) => TokenStream::new(),
         (Source::Main { .. }, _) => root(&runtime, name, "main_root", &used),
         (Source::Test { .. }, _) => root(&runtime, name, "test_root", &used),
     };
@@ -264,6 +319,9 @@ fn never_taken_return(output: &Type) -> TokenStream {
 
 /// Inserts statements after the items that a body opens with: items after statements are a lint.
 fn insert(block: &mut Block, statements: TokenStream) {
+    if statements.is_empty() {
+        return;
+    }
     let position = block
         .stmts
         .iter()

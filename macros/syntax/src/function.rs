@@ -5,6 +5,9 @@ use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Block, Expr, ExprAsync, Signature, Stmt, Token, Visibility};
 
+use crate::signature::Form;
+use crate::tokens::has_await;
+
 /// A free function, method, or trait method.
 #[derive(Clone)]
 pub(crate) struct Function {
@@ -70,13 +73,34 @@ impl ToTokens for Function {
     }
 }
 
+impl Function {
+    /// Whether a function that returns a future ends in an `async` block; true for all others, and for
+    /// declarations.
+    pub(crate) fn ends_as(&self, form: &Form) -> bool {
+        match (form, self.body.clone()) {
+            (Form::Future(_), Some(mut body)) => tail_async_block(&mut body).is_some(),
+            _ => true,
+        }
+    }
+
+    /// Whether anything is awaited in the body, by nested `async` blocks.
+    pub(crate) fn has_nested_await(&self) -> bool {
+        let body = self.body.as_ref();
+        body.is_some_and(|body| has_await(body.to_token_stream()))
+    }
+}
+
 /// The `async` block that a function returning a future ends in: bare, inside `Box::pin(…)`, or
 /// followed by `.boxed()`.
 pub(crate) fn tail_async_block(body: &mut Block) -> Option<&mut ExprAsync> {
-    let Some(Stmt::Expr(tail, None)) = body.stmts.last_mut() else {
-        return None;
-    };
-    let mut tail = tail;
+    match body.stmts.last_mut() {
+        Some(Stmt::Expr(tail, None)) => tail_async_block_of(tail),
+        _ => None,
+    }
+}
+
+/// The same, of the expression that a function ends in.
+pub(crate) fn tail_async_block_of(mut tail: &mut Expr) -> Option<&mut ExprAsync> {
     loop {
         tail = match tail {
             Expr::Async(block) => return Some(block),

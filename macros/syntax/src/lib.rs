@@ -8,6 +8,7 @@
 
 mod assertion_text;
 mod attributes;
+mod blocks;
 mod diagnostics;
 mod emit;
 mod expand;
@@ -25,6 +26,7 @@ mod shield;
 mod signature;
 mod site;
 mod source_text;
+mod spawns;
 mod text;
 mod tokens;
 mod usage;
@@ -32,6 +34,7 @@ mod validate;
 
 use proc_macro2::TokenStream;
 
+pub use crate::lints::Finding;
 pub use crate::site::{Site, SiteKind};
 
 /// Expands `#[cancellable(args)] item`.

@@ -1,8 +1,10 @@
 //! What breaks cancellation in practice, where its path shows it (guarantee A9).
 
+use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{
     Attribute, Block, Expr, ExprCall, ExprClosure, ExprMethodCall, ExprPath, ExprWhile, Ident,
@@ -13,6 +15,7 @@ use crate::attributes::on_expression;
 use crate::diagnostics::{Errors, list};
 use crate::options::Options;
 use crate::select;
+use crate::spawns::{self, HandOver};
 use crate::tokens::awaits;
 use crate::validate::is_ours;
 
@@ -25,16 +28,18 @@ pub(crate) enum Lint {
     BlockOn,
     Spin,
     DroppedCanceller,
+    Detached,
 }
 
 impl Lint {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::RootContext,
         Self::ThreadSleep,
         Self::ProcessExit,
         Self::BlockOn,
         Self::Spin,
         Self::DroppedCanceller,
+        Self::Detached,
     ];
 
     /// The name in `allow(…)`.
@@ -46,6 +51,7 @@ impl Lint {
             Self::BlockOn => "block_on",
             Self::Spin => "spin",
             Self::DroppedCanceller => "dropped_canceller",
+            Self::Detached => "detached",
         }
     }
 
@@ -68,24 +74,47 @@ impl Lint {
     }
 }
 
+/// Something in a body that breaks cancellation in practice.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The name by which it can be allowed, as `thread_sleep`.
+    pub name: &'static str,
+    /// What was found.
+    pub span: Span,
+    /// What is wrong; what to write.
+    pub message: String,
+    /// The tokens to underline.
+    tokens: TokenStream,
+}
+
+impl Finding {
+    /// The same as an error.
+    pub(crate) fn report(&self, errors: &mut Errors) {
+        errors.push_spanned(&self.tokens, &self.message);
+    }
+}
+
 /// Checks a body, before it is rewritten.
 ///
 /// Stops at nested items (functions of their own) and plain closures (they may run anywhere, a
 /// blocking thread included). Macros are looked into where their tokens are expressions or the
 /// arms of `select!`.
-pub(crate) fn check(body: &Block, options: &Options, errors: &mut Errors) {
+pub(crate) fn check(body: &Block, options: &Options, errors: &mut Errors) -> Vec<Finding> {
     let mut checker = Checker {
         options,
         errors,
+        findings: Vec::new(),
         allowed: Vec::new(),
         outside: 0,
     };
     checker.visit_block(body);
+    checker.findings
 }
 
 struct Checker<'a> {
     options: &'a Options,
     errors: &'a mut Errors,
+    findings: Vec<Finding>,
     /// By attributes of the statements and expressions around.
     allowed: Vec<Lint>,
     /// Calls of `outside` around.
@@ -95,7 +124,49 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn report(&mut self, lint: Lint, tokens: impl ToTokens, message: impl std::fmt::Display) {
         if !self.allowed.contains(&lint) && !self.options.allows(lint) {
-            self.errors.push_spanned(tokens, message);
+            let tokens = tokens.into_token_stream();
+            self.findings.push(Finding {
+                name: lint.name(),
+                span: tokens.span(),
+                message: message.to_string(),
+                tokens,
+            });
+        }
+    }
+
+    /// How the context is written here.
+    fn context(&self) -> &'static str {
+        if self.options.is_implicit() {
+            "Context::current()"
+        } else {
+            "ctx"
+        }
+    }
+
+    /// Awaits in a task of its own; where the context is implicit, their sites say so.
+    fn detached(&mut self, call: &Expr) {
+        let context = self
+            .options
+            .context
+            .as_ref()
+            .or(self.options.inject.as_ref())
+            .map_or_else(
+                || Ident::new("ctx", Span::call_site()),
+                |name| name.value.clone(),
+            );
+        let is_spawn = spawns::hand_over(call, &context) == Some(HandOver::Spawn);
+        if !self.options.is_implicit() && is_spawn && spawns::has_nested_await(call) {
+            let name = match call {
+                Expr::Call(call) => call.func.to_token_stream(),
+                Expr::MethodCall(call) => call.method.to_token_stream(),
+                _ => return,
+            };
+            self.report(
+                Lint::Detached,
+                name,
+                "the awaits of this task are in no scope; write `ctx.run(…)` around its future, or \
+                 `#[cancellable(allow(detached))]`",
+            );
         }
     }
 
@@ -119,12 +190,18 @@ impl Checker<'_> {
             ("Context", "background" | "todo") => self.report(
                 Lint::RootContext,
                 path,
-                format!("`Context::{name}` is never cancelled; pass `ctx` on, or derive from it"),
+                format!(
+                    "`Context::{name}` is never cancelled; pass `{}` on, or derive from it",
+                    self.context()
+                ),
             ),
             ("thread", "sleep") => self.report(
                 Lint::ThreadSleep,
                 path,
-                "`thread::sleep` cannot be cancelled; write `ctx.sleep(…).await`",
+                format!(
+                    "`thread::sleep` cannot be cancelled; write `{}.sleep(…).await`",
+                    self.context()
+                ),
             ),
             ("process", "exit" | "abort") => self.report(
                 Lint::ProcessExit,
@@ -150,6 +227,7 @@ impl Checker<'_> {
 impl<'ast> Visit<'ast> for Checker<'_> {
     fn visit_expr(&mut self, expression: &'ast Expr) {
         self.with_attributes(on_expression(expression), |checker| {
+            checker.detached(expression);
             visit::visit_expr(checker, expression);
         });
     }
@@ -214,8 +292,11 @@ impl<'ast> Visit<'ast> for Checker<'_> {
             self.report(
                 Lint::Spin,
                 &repeated.cond,
-                "this loop awaits nothing, so it blocks its thread until the context ends; await \
-                 in it, or call `ctx.check()?`",
+                format!(
+                    "this loop awaits nothing, so it blocks its thread until the context ends; await \
+                     in it, or call `{}.check()?`",
+                    self.context()
+                ),
             );
         }
         visit::visit_expr_while(self, repeated);
@@ -314,8 +395,9 @@ mod tests {
 
     fn messages(body: &Block) -> Vec<String> {
         let mut errors = Errors::default();
-        check(body, &Options::default(), &mut errors);
-        errors.messages()
+        let findings = check(body, &Options::default(), &mut errors);
+        let found = findings.into_iter().map(|finding| finding.message);
+        errors.messages().into_iter().chain(found).collect()
     }
 
     #[test]
@@ -387,11 +469,8 @@ mod tests {
     fn the_function_allows_by_name() {
         let mut errors = Errors::default();
         let options = Options::parse(quote!(allow(process_exit)), &mut errors);
-        check(
-            &parse_quote!({ std::process::abort() }),
-            &options,
-            &mut errors,
-        );
+        let body = parse_quote!({ std::process::abort() });
+        assert!(check(&body, &options, &mut errors).is_empty());
         assert!(errors.is_empty());
     }
 }

@@ -13,7 +13,17 @@ use crate::diagnostics::{Errors, list};
 use crate::lints::Lint;
 
 /// What `#[cancellable(…)]` accepts, in the order of the documentation.
-const ACCEPTED: [&str; 6] = ["ctx", "inject", "on_cancel", "crate", "macros", "allow"];
+const ACCEPTED: [&str; 9] = [
+    "ctx",
+    "inject",
+    "implicit",
+    "inherit_spawns",
+    "on_cancel",
+    "crate",
+    "macros",
+    "allow",
+    "skip",
+];
 
 /// A value and the key it was given by.
 #[derive(Clone)]
@@ -23,12 +33,16 @@ pub(crate) struct Keyed<T> {
 }
 
 /// The options of one attribute.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Options {
     /// `ctx = name`: the parameter that is the context.
     pub(crate) context: Option<Keyed<Ident>>,
     /// `inject = name`: the name of the injected context.
     pub(crate) inject: Option<Keyed<Ident>>,
+    /// `implicit`: the context is the current one.
+    pub(crate) implicit: Option<Ident>,
+    /// `inherit_spawns`: what is spawned here carries the current context.
+    pub(crate) inherit_spawns: Option<Ident>,
     /// `on_cancel = expr`: what a cancelled call returns.
     pub(crate) on_cancel: Option<Keyed<Expr>>,
     /// `crate = path`: where the runtime is.
@@ -37,6 +51,8 @@ pub(crate) struct Options {
     pub(crate) macros: Option<Keyed<Vec<Ident>>>,
     /// `allow(a, b)`: what A9 refuses, but this function may do.
     pub(crate) allow: Option<Keyed<Vec<Lint>>>,
+    /// `skip`: leaves a function of an annotated block as it is.
+    pub(crate) skip: Option<Ident>,
 }
 
 impl Options {
@@ -51,13 +67,54 @@ impl Options {
         if let Err(error) = parser.parse2(tokens) {
             errors.add(error);
         }
-        if let (Some(_), Some(inject)) = (&options.context, &options.inject) {
+        options
+    }
+
+    /// Whether the context is the current one.
+    pub(crate) fn is_implicit(&self) -> bool {
+        self.implicit.is_some()
+    }
+
+    /// These options, and those of the block around where these do not say anything.
+    pub(crate) fn within(self, block: &Self) -> Self {
+        let block = block.clone();
+        Self {
+            context: self.context.or(block.context),
+            inject: self.inject.or(block.inject),
+            implicit: self.implicit.or(block.implicit),
+            inherit_spawns: self.inherit_spawns.or(block.inherit_spawns),
+            on_cancel: self.on_cancel.or(block.on_cancel),
+            runtime: self.runtime.or(block.runtime),
+            macros: self.macros.or(block.macros),
+            allow: self.allow.or(block.allow),
+            skip: self.skip,
+        }
+    }
+
+    /// Reports options that exclude each other.
+    pub(crate) fn check_conflicts(&self, errors: &mut Errors) {
+        let context = self.context.as_ref().map(|context| &context.key);
+        let inject = self.inject.as_ref().map(|inject| &inject.key);
+        if let (Some(_), Some(inject)) = (context, inject) {
             errors.push(
-                inject.key.span(),
+                inject.span(),
                 "`inject` conflicts with `ctx`; write one of them",
             );
         }
-        options
+        for key in [context, inject].into_iter().flatten() {
+            if self.is_implicit() {
+                errors.push(
+                    key.span(),
+                    format!("`{key}` conflicts with `implicit`, which takes no parameter; write one of them"),
+                );
+            }
+        }
+        if let (None, Some(inherit)) = (&self.implicit, &self.inherit_spawns) {
+            errors.push(
+                inherit.span(),
+                "`inherit_spawns` needs `implicit`; write `ctx.spawn(…)` where the context is explicit",
+            );
+        }
     }
 
     /// Whether calls of the macro `name` are to be parsed as expressions.
@@ -104,6 +161,9 @@ impl Options {
         match key.to_string().as_str() {
             "ctx" => assign(&mut self.context, key, input, errors, "a parameter's name"),
             "inject" => assign(&mut self.inject, key, input, errors, "a name"),
+            "implicit" => flag(&mut self.implicit, key, input, errors),
+            "inherit_spawns" => flag(&mut self.inherit_spawns, key, input, errors),
+            "skip" => flag(&mut self.skip, key, input, errors),
             "on_cancel" => assign(&mut self.on_cancel, key, input, errors, "an expression"),
             "crate" => {
                 expect_equals(&key, input, "a path")?;
@@ -144,6 +204,26 @@ fn assign<T: Parse>(
     expect_equals(&key, input, expected)?;
     let value = parse_value(&key, input, expected, T::parse)?;
     store(slot, key, value, errors);
+    Ok(())
+}
+
+/// Stores a key that takes no value.
+fn flag(
+    slot: &mut Option<Ident>,
+    key: Ident,
+    input: ParseStream<'_>,
+    errors: &mut Errors,
+) -> syn::Result<()> {
+    if input.peek(Token![=]) || input.peek(syn::token::Paren) {
+        return Err(syn::Error::new(
+            input.span(),
+            format!("option `{key}` takes no value; write `{key}`"),
+        ));
+    }
+    if slot.is_some() {
+        errors.push(key.span(), format!("duplicate option `{key}`"));
+    }
+    *slot = Some(key);
     Ok(())
 }
 
@@ -242,7 +322,7 @@ mod tests {
 
     fn messages(tokens: TokenStream) -> String {
         let mut errors = Errors::default();
-        Options::parse(tokens, &mut errors);
+        Options::parse(tokens, &mut errors).check_conflicts(&mut errors);
         errors.to_tokens().to_string()
     }
 
@@ -277,7 +357,7 @@ mod tests {
             macros()
         ));
         for expected in [
-            "unknown option `timout`; expected one of `ctx`, `inject`, `on_cancel`, `crate`, `macros`, `allow`",
+            "unknown option `timout`; expected one of `ctx`, `inject`, `implicit`, `inherit_spawns`, `on_cancel`, `crate`, `macros`, `allow`, `skip`",
             "duplicate option `ctx`",
             "`inject` conflicts with `ctx`; write one of them",
             "unknown lint `nothing`",

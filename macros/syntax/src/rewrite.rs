@@ -1,26 +1,27 @@
 //! The one visitor that rewrites awaits.
 //!
-//! It stops at nested items (functions of their own), at closures and `async` blocks (a `return`
-//! in them leaves only them, and they may run anywhere), and at `const` blocks (nothing can be
-//! awaited there). The awaits in nested `async` blocks and closures are recorded as sites.
+//! It stops at nested items (functions of their own) and at `const` blocks (nothing can be awaited
+//! there). In nested `async` blocks and closures, which may be polled anywhere, it goes on in another
+//! mode: their awaits find the context they are polled in, and are unwound by drop, since a `return`
+//! would leave only the block.
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
-use syn::spanned::Spanned;
-use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
-use syn::{Expr, ExprAwait, ExprMacro, Ident, Item, Local, Stmt, Type};
+use syn::{Block, Expr, ExprMacro, Ident, Item, Local, Stmt, Type};
 
 use crate::attributes;
 use crate::diagnostics::Errors;
-use crate::emit::{Emitter, Guarded};
+use crate::emit::{Emitter, Guarded, Mode};
+use crate::function::tail_async_block_of;
 use crate::options::Options;
 use crate::signature::ends;
 use crate::site::{Site, SiteKind};
+use crate::spawns;
 use crate::text;
-use crate::tokens::has_await;
+use crate::tokens::await_spans;
 use crate::usage;
-use crate::validate::{is_identifier, is_ours};
+use crate::validate::is_ours;
 
 /// Rewrites one body.
 pub(crate) struct Rewriter<'a> {
@@ -31,8 +32,12 @@ pub(crate) struct Rewriter<'a> {
     pub(crate) sites: Vec<Site>,
     /// Those of them that are guarded: the elements of the emitted static.
     pub(crate) guarded: Vec<(Span, String)>,
+    /// Whether one of them is in the function's own body, and uses its locals.
+    pub(crate) uses_locals: bool,
     /// How many shields are around the current expression.
     pub(crate) shields: usize,
+    /// Whether this is handed to a task of its own, which is in no scope.
+    pub(crate) is_detached: bool,
 }
 
 impl<'a> Rewriter<'a> {
@@ -43,17 +48,68 @@ impl<'a> Rewriter<'a> {
             errors,
             sites: Vec::new(),
             guarded: Vec::new(),
+            uses_locals: false,
             shields: 0,
+            is_detached: false,
         }
+    }
+
+    /// Rewrites the block whose awaits belong to the function, within `body`; all else in `body` is
+    /// code that awaits nothing itself.
+    pub(crate) fn function(&mut self, body: &mut Block, is_async: bool) {
+        if is_async {
+            self.visit_block_mut(body);
+            return;
+        }
+        let own = self.emitter.mode;
+        self.nested(|rewriter| {
+            let Some((tail, before)) = body.stmts.split_last_mut() else {
+                return;
+            };
+            for statement in before {
+                rewriter.visit_stmt_mut(statement);
+            }
+            match tail {
+                Stmt::Expr(tail, None) => match tail_async_block_of(tail) {
+                    Some(block) => {
+                        rewriter.emitter.mode = own;
+                        rewriter.visit_block_mut(&mut block.block);
+                    }
+                    None => rewriter.visit_expr_mut(tail),
+                },
+                other => rewriter.visit_stmt_mut(other),
+            }
+        });
+    }
+
+    /// In a nested `async` block or closure.
+    fn nested(&mut self, visit: impl FnOnce(&mut Self)) {
+        let name = self.emitter.context_name().clone();
+        let outer = self.emitter.switch(Mode::Unwinding, name);
+        let shields = std::mem::take(&mut self.shields);
+        visit(self);
+        self.shields = shields;
+        self.emitter.restore(outer);
+    }
+
+    /// In the arguments of a call that spawns or opens a scope.
+    pub(crate) fn handed_over(&mut self, is_detached: bool, visit: impl FnOnce(&mut Self)) {
+        let outer = std::mem::replace(&mut self.is_detached, is_detached);
+        visit(self);
+        self.is_detached = outer;
     }
 
     /// Records a guarded site and gives its index in the static.
     pub(crate) fn guard_site(&mut self, span: Span, expression: String) -> usize {
+        let is_nested = self.emitter.mode == Mode::Unwinding;
         let kind = if self.shields > 0 {
             SiteKind::Shielded
+        } else if self.is_detached && is_nested {
+            SiteKind::Detached
         } else {
             SiteKind::Checked
         };
+        self.uses_locals |= matches!(self.emitter.mode, Mode::Explicit | Mode::Returning);
         self.record(kind, span, expression.clone());
         self.guarded.push((span, expression));
         self.guarded.len() - 1
@@ -127,12 +183,6 @@ impl<'a> Rewriter<'a> {
             *statement = Stmt::Expr(replacement, semicolon);
         }
     }
-
-    fn record_nested(&mut self, expression: &Expr) {
-        let mut nested = NestedAwaits { sites: Vec::new() };
-        nested.visit_expr(expression);
-        self.sites.append(&mut nested.sites);
-    }
 }
 
 impl VisitMut for Rewriter<'_> {
@@ -146,16 +196,12 @@ impl VisitMut for Rewriter<'_> {
         }
         match expression {
             Expr::Await(_) => self.await_expression(expression),
-            Expr::Async(_) | Expr::Closure(_) => self.record_nested(expression),
-            Expr::Const(_) => {}
-            Expr::Verbatim(tokens) if has_await(tokens.clone()) => {
-                let text = text::site(tokens.clone());
-                self.record(SiteKind::Opaque, tokens.span(), text);
-                self.errors.push_spanned(
-                    tokens,
-                    "an `.await` in syntax that cannot be read; await before it",
-                );
+            Expr::Async(_) | Expr::Closure(_) => {
+                self.nested(|rewriter| visit_mut::visit_expr_mut(rewriter, expression));
             }
+            Expr::Const(_) => {}
+            Expr::Call(_) | Expr::MethodCall(_) => self.call(expression),
+            Expr::Verbatim(tokens) => self.unread(tokens),
             Expr::Macro(call) => {
                 if let Some(replacement) = self.macro_call(&mut call.mac) {
                     *expression = replacement;
@@ -176,7 +222,7 @@ impl VisitMut for Rewriter<'_> {
                 }
             }
             (None, Some(init)) => {
-                let awaited = await_ends(&init.expr);
+                let awaited = self.value_ends(&init.expr);
                 visit_mut::visit_local_init_mut(self, init);
                 if let Some(ends) = awaited {
                     *init.expr = Emitter::bound(&init.expr, ends);
@@ -191,7 +237,7 @@ impl VisitMut for Rewriter<'_> {
             Stmt::Expr(expression, semicolon) => {
                 let shield = attributes::of_statement(expression)
                     .and_then(|attributes| self.take_shield(attributes));
-                let discarded = semicolon.and_then(|_| await_ends(expression));
+                let discarded = semicolon.and_then(|_| self.value_ends(expression));
                 match shield {
                     Some(shield) => self.shielded(&shield, expression),
                     None => self.visit_expr_mut(expression),
@@ -210,37 +256,80 @@ impl VisitMut for Rewriter<'_> {
     fn visit_type_mut(&mut self, _: &mut Type) {}
 }
 
-/// The first and the last token of an expression that is an await.
-fn await_ends(expression: &Expr) -> Option<(Span, Span)> {
-    match expression {
-        Expr::Await(awaited) => Some((ends(&awaited.base).0, awaited.await_token.span)),
-        _ => None,
+impl Rewriter<'_> {
+    /// The first and the last token of an await that becomes an expression of another kind.
+    fn value_ends(&self, expression: &Expr) -> Option<(Span, Span)> {
+        match expression {
+            Expr::Await(awaited) if !self.emitter.gives_value() => {
+                Some((ends(&awaited.base).0, awaited.await_token.span))
+            }
+            _ => None,
+        }
+    }
+
+    /// Tokens that syn does not interpret.
+    fn unread(&mut self, tokens: &TokenStream) {
+        let awaits = await_spans(tokens.clone());
+        for at in &awaits {
+            self.record(SiteKind::Opaque, *at, text::site(tokens.clone()));
+        }
+        if !awaits.is_empty() {
+            self.refuse(
+                tokens,
+                "an `.await` in syntax that cannot be read; await before it",
+            );
+        }
+    }
+
+    /// An await that cannot be checked: an error where the context is explicit; what is implicit is
+    /// left as it was, and shown by the audit.
+    pub(crate) fn refuse(&mut self, tokens: impl ToTokens, message: impl std::fmt::Display) {
+        if !self.options.is_implicit() {
+            self.errors.push_spanned(tokens, message);
+        }
+    }
+
+    /// A call, which may hand its arguments to a task of its own.
+    fn call(&mut self, expression: &mut Expr) {
+        let context = self.emitter.context_name().clone();
+        let Some(hand_over) = spawns::hand_over(expression, &context) else {
+            visit_mut::visit_expr_mut(self, expression);
+            return;
+        };
+        let inherits = self.options.inherit_spawns.is_some() && spawns::can_inherit(expression);
+        let is_detached = hand_over == spawns::HandOver::Spawn && !inherits;
+        match expression {
+            Expr::Call(call) => {
+                self.visit_expr_mut(&mut call.func);
+                self.handed_over(is_detached, |rewriter| {
+                    call.args
+                        .iter_mut()
+                        .for_each(|argument| rewriter.visit_expr_mut(argument));
+                });
+            }
+            Expr::MethodCall(call) => {
+                self.visit_expr_mut(&mut call.receiver);
+                self.handed_over(is_detached, |rewriter| {
+                    call.args
+                        .iter_mut()
+                        .for_each(|argument| rewriter.visit_expr_mut(argument));
+                });
+            }
+            _ => {}
+        }
+        if inherits {
+            *expression = self.emitter.inheriting(expression);
+        }
     }
 }
 
 /// `ctx.shield(…)`, or a call on its result that sets it up further.
 fn is_shield_call(operand: &Expr, context: &Ident) -> bool {
     match operand {
-        Expr::MethodCall(call) if is_identifier(&call.receiver, context) => call.method == "shield",
+        Expr::MethodCall(call) if spawns::is_context(&call.receiver, context) => {
+            call.method == "shield"
+        }
         Expr::MethodCall(call) => is_shield_call(&call.receiver, context),
         _ => false,
     }
-}
-
-/// Collects awaits that are not rewritten, since they are in a nested `async` block or closure.
-struct NestedAwaits {
-    sites: Vec<Site>,
-}
-
-impl<'ast> Visit<'ast> for NestedAwaits {
-    fn visit_expr_await(&mut self, awaited: &'ast ExprAwait) {
-        self.sites.push(Site {
-            kind: SiteKind::Nested,
-            span: awaited.await_token.span,
-            expression: text::site(awaited.base.to_token_stream()),
-        });
-        visit::visit_expr_await(self, awaited);
-    }
-
-    fn visit_item(&mut self, _: &'ast Item) {}
 }

@@ -1,5 +1,6 @@
 //! `#[shield]` on a statement or expression: what is awaited in it runs to completion.
 
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
@@ -7,7 +8,7 @@ use syn::visit_mut::VisitMut;
 use syn::{Attribute, Expr, Ident, Meta, Token};
 
 use crate::attributes;
-use crate::emit::{Emitter, mixed};
+use crate::emit::{Emitter, Mode, mixed};
 use crate::rewrite::Rewriter;
 use crate::usage;
 
@@ -42,27 +43,24 @@ impl Rewriter<'_> {
             self.visit_expr_mut(timeout);
         }
         let at = attribute.path().span();
+        if self.emitter.mode == Mode::Explicit {
+            self.shielded_from_variable(at, timeout, expression);
+        } else {
+            self.shielded_from_current(at, timeout, expression);
+        }
+    }
+
+    fn shielded_from_variable(&mut self, at: Span, timeout: Option<Expr>, expression: &mut Expr) {
         let context = self.emitter.context(at);
         let mentioned = usage::mentions(expression.to_token_stream(), &context);
         let guarded_before = self.guarded.len();
-        self.shields += 1;
-        self.visit_expr_mut(expression);
-        self.shields -= 1;
+        self.within_shield(expression);
         if self.guarded.len() == guarded_before && !mentioned {
             // Nothing in it looks at the context.
             return;
         }
         let span = mixed(at);
-        let derived = match timeout {
-            None => {
-                let derive = self.emitter.private("shield_context", span);
-                quote_spanned!(span=> #derive(&#context))
-            }
-            Some(timeout) => {
-                let derive = self.emitter.private("shield_context_timeout", span);
-                quote_spanned!(span=> #derive(&#context, #timeout))
-            }
-        };
+        let derived = self.derived(at, timeout);
         let shielded = std::mem::replace(expression, Expr::PLACEHOLDER);
         *expression = Emitter::match_once(
             span,
@@ -70,6 +68,71 @@ impl Rewriter<'_> {
             quote_spanned!(span=> #context),
             shielded,
         );
+    }
+
+    /// Input: `#[shield] save().await`, where no context is at hand
+    ///
+    /// Output: `match &::cancel_context::private::shield_context(&Context::current()) { __shield => … }`
+    ///
+    /// With a timeout, the awaits find that context at hand, and leave when it ends:
+    /// ```text
+    /// match (&…, ::cancel_context::FromCancelled::from_cancelled, ::cancel_context::private::Waiter::new()) {
+    ///     (__shield, __leave, mut __waiter) => …
+    /// }
+    /// ```
+    fn shielded_from_current(&mut self, at: Span, timeout: Option<Expr>, expression: &mut Expr) {
+        let span = mixed(at);
+        let name = Emitter::shield_name();
+        let (mode, mut scrutinee, mut pattern);
+        let is_bounded = timeout.is_some();
+        if is_bounded && self.emitter.mode != Mode::Returning {
+            self.errors.push(
+                at,
+                "`#[shield(timeout = …)]` needs a function that returns the error; write \
+                 `Context::current().shield_with_timeout(…)`",
+            );
+        }
+        let derived = self.derived(at, timeout);
+        (scrutinee, pattern) = (
+            quote_spanned!(span=> &#derived),
+            quote_spanned!(span=> #name),
+        );
+        if is_bounded {
+            mode = Mode::Explicit;
+            let waiter = self.emitter.private("Waiter", span);
+            let leave = self.emitter.from_cancelled();
+            scrutinee = quote_spanned!(span=> (#scrutinee, #leave, #waiter::new()));
+            pattern = quote_spanned!(span=> (#pattern, __leave, mut __waiter));
+        } else {
+            mode = Mode::Shielded;
+        }
+        let outer = self.emitter.switch(mode, name);
+        self.within_shield(expression);
+        self.emitter.restore(outer);
+        let shielded = std::mem::replace(expression, Expr::PLACEHOLDER);
+        *expression = Emitter::match_once(span, scrutinee, pattern, shielded);
+    }
+
+    fn within_shield(&mut self, expression: &mut Expr) {
+        self.shields += 1;
+        self.visit_expr_mut(expression);
+        self.shields -= 1;
+    }
+
+    /// The context inside of a shield.
+    fn derived(&self, at: Span, timeout: Option<Expr>) -> TokenStream {
+        let span = mixed(at);
+        let parent = self.emitter.shield_parent(at);
+        match timeout {
+            None => {
+                let derive = self.emitter.private("shield_context", span);
+                quote_spanned!(span=> #derive(&#parent))
+            }
+            Some(timeout) => {
+                let derive = self.emitter.private("shield_context_timeout", span);
+                quote_spanned!(span=> #derive(&#parent, #timeout))
+            }
+        }
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) enum Form {
     Async,
     /// `fn … -> impl Future<…>` or a boxed future, ending in an `async` block.
     Future(Box<FutureType>),
+    /// Any other `fn`, with awaits in nested `async` blocks only: what `#[tokio::main]` makes.
+    Plain,
 }
 
 /// A return type that is a future.
@@ -44,6 +46,9 @@ pub(crate) enum Source {
     Taken { name: Ident, ty: Box<Type> },
     /// A parameter of ours; `by_reference` where the trait may have to be usable as `dyn`.
     Injected { name: Ident, by_reference: bool },
+    /// No parameter and no variable: the current one. A variable of this name is taken for a context,
+    /// too, where `name.shield(…)` is called.
+    Current { name: Ident },
     /// A root of `main`, which signals cancel.
     Main { name: Ident },
     /// A root of a test, which ends with it.
@@ -56,6 +61,7 @@ impl Source {
         match self {
             Self::Taken { name, .. }
             | Self::Injected { name, .. }
+            | Self::Current { name }
             | Self::Main { name }
             | Self::Test { name } => name,
         }
@@ -73,7 +79,12 @@ impl Shape {
     /// Describes `function`; `None`, with errors, if it cannot be annotated.
     pub(crate) fn of(function: &Function, options: &Options, errors: &mut Errors) -> Option<Self> {
         let signature = &function.signature;
-        let Some(form) = form(signature) else {
+        let form = form(signature)
+            .filter(|form| !options.is_implicit() || function.ends_as(form))
+            .or_else(|| {
+                (options.is_implicit() && function.has_nested_await()).then_some(Form::Plain)
+            });
+        let Some(form) = form else {
             report_formless(function, errors);
             return None;
         };
@@ -81,11 +92,16 @@ impl Shape {
         Some(Self { form, source })
     }
 
+    /// Whether it is an async function by what it returns.
+    pub(crate) fn returns_future(&self) -> bool {
+        matches!(self.form, Form::Future(_))
+    }
+
     /// The type that a cancelled call returns; `None` for `()` that is left out, or unknown.
     pub(crate) fn output(&self, signature: &Signature) -> Option<Type> {
         match (&self.form, &signature.output) {
             (Form::Async, ReturnType::Type(_, ty)) => Some(ty.as_ref().clone()),
-            (Form::Async, ReturnType::Default) => None,
+            (Form::Async, ReturnType::Default) | (Form::Plain, _) => None,
             (Form::Future(future), _) => future.output.clone(),
         }
     }
@@ -170,6 +186,10 @@ fn source(
     errors: &mut Errors,
 ) -> Option<Source> {
     let signature = &function.signature;
+    if options.is_implicit() {
+        let name = Ident::new("ctx", Span::call_site());
+        return Some(Source::Current { name });
+    }
     let wanted = match &options.context {
         Some(context) => context.value.to_string(),
         None => String::from("ctx"),

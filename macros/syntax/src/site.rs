@@ -9,14 +9,15 @@ use proc_macro2::Span;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SiteKind {
-    /// Checked before its operand is evaluated, and while it is pending.
+    /// Checked before its operand is evaluated, and while it is pending; in a nested `async` block or
+    /// closure whenever that is polled within a scope.
     Checked,
     /// Runs to completion although the context is cancelled.
     Shielded,
-    /// Inside a nested `async` block or closure: checked only where it is polled within a scope.
-    Nested,
-    /// In the tokens of a macro that cannot be looked into.
+    /// In tokens that cannot be read, so it is not checked.
     Opaque,
+    /// In an `async` block that is handed to a task of its own, which is in no scope.
+    Detached,
 }
 
 /// One await of a function.

@@ -4,11 +4,10 @@
 //! 2. Macros are known by the last segment of their path.
 //! 3. What is not known is refused if it hides an await, unless it only quotes tokens.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
 use syn::{Block, Expr, Ident, Macro, Pat, Token};
 
@@ -149,18 +148,15 @@ impl Rewriter<'_> {
         expression
     }
 
-    /// An await that cannot be checked is refused, never skipped.
+    /// An await that cannot be checked is recorded, and refused where the context is explicit.
     fn hidden(&mut self, call: &Macro) {
-        let path = call.path.to_token_stream();
-        let name = text::expression(path.clone());
-        self.record(
-            SiteKind::Opaque,
-            call.path.span(),
-            text::site(quote!(#path!())),
-        );
+        let name = text::expression(call.path.to_token_stream());
+        for at in await_spans(call.tokens.clone()) {
+            self.record(SiteKind::Opaque, at, text::macro_call(call));
+        }
         let last = call.path.segments.last();
         let short = last.map(|last| last.ident.to_string()).unwrap_or_default();
-        self.errors.push_spanned(
+        self.refuse(
             &call.path,
             format!(
                 "`{name}!` hides an `.await` that cannot be checked; await before it, or write \
@@ -294,30 +290,24 @@ pub(crate) fn awaits(call: &Macro) -> bool {
     matches!(grammar, Some(Grammar::Join | Grammar::Select)) || has_await(call.tokens.clone())
 }
 
-/// Whether `tokens` have an `.await` outside nested `async` blocks.
+/// Whether `tokens` have an `.await`.
 pub(crate) fn has_await(tokens: TokenStream) -> bool {
+    !await_spans(tokens).is_empty()
+}
+
+/// Each `.await` in `tokens`.
+pub(crate) fn await_spans(tokens: TokenStream) -> Vec<Span> {
+    let mut spans = Vec::new();
     let mut after_dot = false;
-    let mut after_async = false;
     for token in tokens {
         let mut is_dot = false;
-        let mut is_async = false;
         match token {
-            TokenTree::Ident(ident) => {
-                if after_dot && ident == "await" {
-                    return true;
-                }
-                is_async = ident == "async" || (after_async && ident == "move");
-            }
+            TokenTree::Ident(ident) if after_dot && ident == "await" => spans.push(ident.span()),
             TokenTree::Punct(punct) => is_dot = punct.as_char() == '.',
-            TokenTree::Group(group) => {
-                let nested = after_async && group.delimiter() == Delimiter::Brace;
-                if !nested && has_await(group.stream()) {
-                    return true;
-                }
-            }
-            TokenTree::Literal(_) => {}
+            TokenTree::Group(group) => spans.extend(await_spans(group.stream())),
+            TokenTree::Ident(_) | TokenTree::Literal(_) => {}
         }
-        (after_dot, after_async) = (is_dot, is_async);
+        after_dot = is_dot;
     }
-    false
+    spans
 }

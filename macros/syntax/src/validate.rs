@@ -69,7 +69,7 @@ fn cannot_leave(name: &str, example: &str) -> String {
 
 /// Types that no one can implement `FromCancelled` for. References are left to the trait, since
 /// one to a type of the user's can.
-fn cannot_return(ty: &Type) -> bool {
+pub(crate) fn cannot_return(ty: &Type) -> bool {
     match ty {
         Type::Paren(inner) => cannot_return(&inner.elem),
         Type::Group(inner) => cannot_return(&inner.elem),

@@ -17,10 +17,6 @@ fn functions_that_cannot_be_awaited_are_refused() {
         quote!(
             extern "C" fn f() {}
         ),
-        quote!(
-            struct S;
-        ),
-        quote!(impl S {}),
     ] {
         let found = messages(quote!(), item.clone());
         assert_eq!(
@@ -30,6 +26,20 @@ fn functions_that_cannot_be_awaited_are_refused() {
         );
         assert!(plain(item.clone()).ends_with(&text(item)));
     }
+}
+
+#[test]
+fn what_is_no_function_and_no_block_is_refused() {
+    let item = quote!(
+        struct S;
+    );
+    assert_eq!(
+        messages(quote!(implicit), item.clone()),
+        [
+            "`#[cancellable]` needs an `async fn`, one that returns a future, or an `impl`, `trait` or `mod` block"
+        ]
+    );
+    assert!(plain(item.clone()).ends_with(&text(item)));
 }
 
 #[test]

@@ -128,21 +128,49 @@ fn on_cancel_sees_what_happened() {
 }
 
 #[test]
-fn nested_functions_closures_and_blocks_are_left_alone() {
+fn nested_functions_are_left_alone() {
+    let output = body(&quote!(
+        async fn inner() {
+            a().await
+        }
+    ));
+    assert!(output.contains(&text(quote!(a().await))), "{output}");
+}
+
+#[test]
+fn nested_blocks_and_closures_find_the_context_they_are_polled_in() {
     let nested = quote! {
-        async fn inner() { a().await }
         let block = async { b().await };
         let closure = async |x| c(x).await;
+        let plain = |x| async move { tokio::join!(d(x)) };
     };
     let output = body(&nested);
-    for untouched in [quote!(a().await), quote!(b().await), quote!(c(x).await)] {
-        assert!(output.contains(&text(untouched)), "{output}");
+    for rewritten in [
+        quote!(async {
+            ::cancel_context::private::around(
+                ::cancel_context::private::begin(&__SITES[0]).await,
+                ::core::future::IntoFuture::into_future(b()),
+                &__SITES[0],
+            )
+            .await
+        }),
+        quote!(async |x| ::cancel_context::private::around(
+            ::cancel_context::private::begin(&__SITES[1]).await,
+            ::core::future::IntoFuture::into_future(c(x)),
+            &__SITES[1]
+        )
+        .await),
+        quote!(let __context = ::cancel_context::private::begin(&__SITES[2]).await;),
+    ] {
+        assert!(output.contains(&text(rewritten)), "{output}");
     }
+    // Nothing in the function's own body is guarded.
+    assert!(!output.contains("__waiter") && !output.contains("__leave"));
     let kinds: Vec<_> = body_sites(nested)
         .into_iter()
         .map(|site| site.kind)
         .collect();
-    assert_eq!(kinds, [SiteKind::Nested, SiteKind::Nested]);
+    assert_eq!(kinds, [SiteKind::Checked; 3]);
 }
 
 #[test]

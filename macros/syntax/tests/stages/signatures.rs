@@ -185,7 +185,6 @@ fn items_that_open_the_body_stay_in_front() {
 fn a_function_without_awaits_has_no_statics() {
     let output = plain(quote!(
         async fn f() -> u8 {
-            async { g().await };
             1
         }
     ));
