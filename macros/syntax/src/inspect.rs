@@ -68,7 +68,7 @@ impl From<SiteKind> for AwaitKind {
             SiteKind::Checked => Self::Checked,
             SiteKind::Shielded => Self::Shielded,
             SiteKind::Opaque => Self::Opaque,
-            SiteKind::Nested => Self::NotAnnotated,
+            SiteKind::Detached => Self::Detached,
         }
     }
 }
@@ -220,7 +220,11 @@ pub fn check_options(options: &str) -> Result<(), Vec<String>> {
         .parse()
         .map_err(|_| vec![format!("`{options}` is not a list of options")])?;
     let mut errors = Errors::default();
-    Options::parse(tokens, &mut errors);
+    let options = Options::parse(tokens, &mut errors);
+    options.check_conflicts(&mut errors);
+    if let Some(skip) = &options.skip {
+        errors.push(skip.span(), "`skip` annotates nothing; leave it out");
+    }
     match errors.into_messages() {
         messages if messages.is_empty() => Ok(()),
         messages => Err(messages),

@@ -6,6 +6,9 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{AttrStyle, Attribute, Meta, Token};
 
+use crate::diagnostics::Errors;
+use crate::options::Options;
+
 /// What `#[cancellable(…)]` says, and which of the attributes it is.
 pub(super) struct Own {
     pub(super) index: usize,
@@ -20,20 +23,15 @@ impl Own {
         let mut all = attributes.iter().enumerate();
         let (index, arguments) =
             all.find_map(|(index, attribute)| Some((index, arguments(&attribute.meta)?)))?;
+        // What is wrong with them is said when they expand.
+        let options = Options::parse(arguments.clone(), &mut Errors::default());
         Some(Self {
             index,
-            is_implicit: has_flag(&arguments, "implicit"),
-            is_skip: has_flag(&arguments, "skip"),
+            is_implicit: options.is_implicit(),
+            is_skip: options.skip.is_some(),
             arguments,
         })
     }
-}
-
-fn has_flag(arguments: &TokenStream, name: &str) -> bool {
-    arguments
-        .clone()
-        .into_iter()
-        .any(|token| token.to_string() == name)
 }
 
 /// What stands between the parentheses, if the attribute is ours.

@@ -5,6 +5,7 @@
 //! the code around, except for functions that are annotated already.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
@@ -16,8 +17,12 @@ use syn::{
 
 use super::attribute::Own;
 use super::function::{Frame, Parts, item_name, macro_name, type_name, without};
-use super::{Annotation, Await, AwaitKind, InspectedFunction, Inspection, LeftOut, Place, Todo};
+use super::{
+    Annotation, Await, AwaitKind, InspectedFinding, InspectedFunction, Inspection, LeftOut, Place,
+    Todo,
+};
 use crate::expand::{Expansion, expand};
+use crate::lints::Finding;
 use crate::site::Site;
 use crate::text;
 
@@ -49,6 +54,9 @@ pub(super) struct Walker {
     found: Inspection,
     /// What the attribute makes of the awaits it sees, by their first byte.
     treated: HashMap<usize, Site>,
+    /// The bytes of each function, and its name.
+    bodies: Vec<(Range<usize>, String)>,
+    misuse: Vec<Finding>,
     /// Modules, types and functions around.
     path: Vec<String>,
     /// The innermost function or item last.
@@ -69,9 +77,11 @@ impl Walker {
 
     /// Everything, in source order.
     fn finish(mut self) -> Inspection {
-        for function in &mut self.found.functions {
-            function.awaits.sort_by_key(|awaited| awaited.place);
-        }
+        self.found.findings = self
+            .misuse
+            .iter()
+            .map(|found| self.finding(found))
+            .collect();
         self.found.functions.sort_by_key(|function| function.place);
         self.found.findings.sort_by_key(|finding| finding.place);
         self.found.todos.sort_by_key(|todo| todo.place);
@@ -85,6 +95,18 @@ impl Walker {
         self.found
     }
 
+    fn finding(&self, finding: &Finding) -> InspectedFinding {
+        let at = finding.span.byte_range().start;
+        let around = self.bodies.iter().filter(|(body, _)| body.contains(&at));
+        let innermost = around.min_by_key(|(body, _)| body.len());
+        InspectedFinding {
+            place: Place::of(finding.span),
+            function: innermost.map(|(_, name)| name.clone()).unwrap_or_default(),
+            name: finding.name,
+            message: finding.message.clone(),
+        }
+    }
+
     /// Within what is called `name`.
     fn within(&mut self, name: String, visit: impl FnOnce(&mut Self)) {
         self.path.push(name);
@@ -94,10 +116,13 @@ impl Walker {
 
     /// Runs the attribute, and keeps what it says of each await.
     fn expand(&mut self, arguments: &TokenStream, item: &TokenStream) {
-        let Expansion { sites, .. } = expand(arguments.clone(), item);
+        let Expansion {
+            sites, findings, ..
+        } = expand(arguments.clone(), item);
         for site in sites {
             self.treated.insert(site.span.byte_range().start, site);
         }
+        self.misuse.extend(findings);
     }
 
     /// An `impl`, `trait` or `mod`, whose attribute holds for what is in it.
@@ -184,6 +209,8 @@ impl Walker {
         if let (true, Some(reason)) = (is_bare, refusal) {
             self.left_out(ident, reason.to_owned());
         }
+        self.bodies
+            .push((super::range(function.body), name.clone()));
         let frame = Frame::function(name, function, annotation, refusal.is_none());
         let around = std::mem::take(&mut self.around);
         let macros = std::mem::take(&mut self.macros);
