@@ -43,7 +43,8 @@
 //! # JSON
 //!
 //! `--json` prints one object. Fields may be added under the same `version`; what is there keeps its
-//! name and meaning. Lines and columns count from 1, columns in characters, as the compiler does.
+//! name and meaning. Lines and columns count from 1; columns are those that a cancellation reports
+//! at run time, for which a tab is four columns and a wide character two.
 //!
 //! ```text
 //! {

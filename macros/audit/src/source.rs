@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use cancel_context_syntax::inspect::{self, Inspection, Place};
+use unicode_width::UnicodeWidthChar;
 
 use crate::outcome::Failure;
 
 /// How far down a file may say that it is generated.
 const HEADER_LINES: usize = 10;
+/// What the compiler counts a tab as.
+const TAB_WIDTH: usize = 4;
 
 /// A file that was read and parsed.
 pub(crate) struct Source {
@@ -29,10 +32,12 @@ impl Source {
         let found = inspect::inspect(&text);
         // What was found has places of its own.
         proc_macro2::extra::invalidate_current_thread_spans();
-        let found = found.map_err(|error| Failure {
+        let mut found = found.map_err(|error| Failure {
             place: Some(error.place),
             ..Failure::new(path, &error.message)
         })?;
+        let lines: Vec<&str> = text.trim_start_matches('\u{feff}').lines().collect();
+        found.map_places(|place| shown(place, lines.get(place.line - 1).unwrap_or(&"")));
         Ok(Self {
             path: path.to_owned(),
             text,
@@ -59,5 +64,18 @@ fn end_of(text: &str) -> Place {
     Place {
         line: text.matches('\n').count() + 1,
         column: last.chars().count() + 1,
+    }
+}
+
+/// The place as a cancellation reports it: wide characters take two columns, a tab four.
+fn shown(place: Place, line: &str) -> Place {
+    let before = line.chars().take(place.column - 1);
+    let width = before.map(|character| match character {
+        '\t' => TAB_WIDTH,
+        _ => character.width().unwrap_or(1),
+    });
+    Place {
+        column: width.sum::<usize>() + 1,
+        ..place
     }
 }

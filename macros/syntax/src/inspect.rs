@@ -171,6 +171,22 @@ pub struct Inspection {
     pub left_out: Vec<LeftOut>,
 }
 
+impl Inspection {
+    /// Changes all places, as to columns that are counted otherwise.
+    pub fn map_places(&mut self, map: impl Fn(Place) -> Place) {
+        let functions = self.functions.iter_mut().flat_map(|function| {
+            let awaits = function.awaits.iter_mut();
+            std::iter::once(&mut function.place).chain(awaits.map(|awaited| &mut awaited.place))
+        });
+        let findings = self.findings.iter_mut().map(|finding| &mut finding.place);
+        let todos = self.todos.iter_mut().map(|todo| &mut todo.place);
+        let left_out = self.left_out.iter_mut().map(|left_out| &mut left_out.place);
+        for place in functions.chain(findings).chain(todos).chain(left_out) {
+            *place = map(*place);
+        }
+    }
+}
+
 /// Why a file could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -233,10 +249,13 @@ pub fn check_options(options: &str) -> Result<(), Vec<String>> {
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// A `#!` line made a comment, so that all places stay; `#![…]` is an attribute.
+/// A `#!` line made blank, so that all places stay; `#![…]` is an attribute.
 fn without_shebang(text: &str) -> String {
     match text.strip_prefix("#!") {
-        Some(rest) if !rest.trim_start().starts_with('[') => format!("//{rest}"),
+        Some(rest) if !rest.trim_start().starts_with('[') => {
+            let length = text.find('\n').unwrap_or(text.len());
+            format!("{}{}", " ".repeat(length), &text[length..])
+        }
         _ => text.to_owned(),
     }
 }

@@ -9,6 +9,7 @@ use syn::{
     Attribute, Block, ImplItemFn, Item, ItemFn, Path, Signature, TraitItemFn, Type, Visibility,
 };
 
+use super::attribute::Own;
 use super::{Annotation, Await, InspectedFunction, Place, attribute};
 use crate::text;
 
@@ -92,8 +93,19 @@ impl<'ast> Parts<'ast> {
     }
 }
 
+/// The attribute on a block, and the tokens that it gets.
+pub(super) fn annotated<T: Clone + ToTokens>(
+    block: &T,
+    attributes: &[Attribute],
+    of: fn(&mut T) -> &mut Vec<Attribute>,
+) -> Option<(Own, TokenStream)> {
+    let own = Own::among(attributes)?;
+    let tokens = without(block, own.index, of);
+    Some((own, tokens))
+}
+
 /// The item without one of its attributes.
-pub(super) fn without<T: Clone + ToTokens>(
+fn without<T: Clone + ToTokens>(
     item: &T,
     index: usize,
     attributes: fn(&mut T) -> &mut Vec<Attribute>,
@@ -162,6 +174,10 @@ impl Frame {
         }
     }
 
+    pub(super) fn is_annotated(&self) -> bool {
+        matches!(self.annotation, Annotation::Annotated { .. })
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.name
     }
@@ -190,7 +206,10 @@ pub(super) fn item_name(item: &Item) -> (String, Span) {
         Item::Enum(item) => named(&item.ident),
         Item::Union(item) => named(&item.ident),
         Item::Type(item) => named(&item.ident),
-        Item::Macro(item) => macro_name(&item.mac.path),
+        Item::Macro(item) => match &item.ident {
+            Some(defined) => (format!("{defined}!"), defined.span()),
+            None => macro_name(&item.mac.path),
+        },
         other => ("item".to_owned(), other.span()),
     }
 }

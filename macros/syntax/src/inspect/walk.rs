@@ -4,7 +4,7 @@
 //! the tokens of macros there is nothing to put an attribute on, so what is found there belongs to
 //! the code around, except for functions that are annotated already.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -16,7 +16,7 @@ use syn::{
 };
 
 use super::attribute::Own;
-use super::function::{Frame, Parts, item_name, macro_name, type_name, without};
+use super::function::{Frame, Parts, annotated, item_name, macro_name, type_name};
 use super::{
     Annotation, Await, AwaitKind, InspectedFinding, InspectedFunction, Inspection, LeftOut, Place,
     Todo,
@@ -54,6 +54,8 @@ pub(super) struct Walker {
     found: Inspection,
     /// What the attribute makes of the awaits it sees, by their first byte.
     treated: HashMap<usize, Site>,
+    /// The first bytes of the awaits that are listed.
+    listed: HashSet<usize>,
     /// The bytes of each function, and its name.
     bodies: Vec<(Range<usize>, String)>,
     misuse: Vec<Finding>,
@@ -265,18 +267,27 @@ impl Walker {
         expression: impl FnOnce() -> String,
     ) {
         let at = span.byte_range().start;
+        let Some(frame) = self.frames.last_mut() else {
+            return;
+        };
+        if !self.listed.insert(at) {
+            return;
+        }
         let (kind, expression) = match self.treated.get(&at) {
             Some(site) => (site.kind.into(), site.expression.clone()),
+            // A macro that awaits in the tokens of one that is not read.
+            None if frame.is_annotated() && self.macros > 0 => (AwaitKind::Opaque, expression()),
             None => (AwaitKind::NotAnnotated, expression()),
         };
-        if let Some(frame) = self.frames.last_mut() {
-            frame.awaits.entry(at).or_insert(Await {
+        frame.awaits.insert(
+            at,
+            Await {
                 place: Place::of(span),
                 kind,
                 expression,
                 is_macro,
-            });
-        }
+            },
+        );
     }
 }
 
@@ -296,31 +307,22 @@ impl<'ast> Visit<'ast> for Walker {
     }
 
     fn visit_item_mod(&mut self, item: &'ast ItemMod) {
-        let own = Own::among(&item.attrs).filter(|_| item.content.is_some());
-        let own = own.map(|own| {
-            let tokens = without(item, own.index, |item| &mut item.attrs);
-            (own, tokens)
-        });
+        let own = annotated(item, &item.attrs, |item| &mut item.attrs);
+        let own = own.filter(|_| item.content.is_some());
         self.block(item.ident.to_string(), "mod", own, |walker| {
             visit::visit_item_mod(walker, item);
         });
     }
 
     fn visit_item_impl(&mut self, item: &'ast ItemImpl) {
-        let own = Own::among(&item.attrs).map(|own| {
-            let tokens = without(item, own.index, |item| &mut item.attrs);
-            (own, tokens)
-        });
+        let own = annotated(item, &item.attrs, |item| &mut item.attrs);
         self.block(type_name(&item.self_ty), "impl", own, |walker| {
             visit::visit_item_impl(walker, item);
         });
     }
 
     fn visit_item_trait(&mut self, item: &'ast ItemTrait) {
-        let own = Own::among(&item.attrs).map(|own| {
-            let tokens = without(item, own.index, |item| &mut item.attrs);
-            (own, tokens)
-        });
+        let own = annotated(item, &item.attrs, |item| &mut item.attrs);
         self.block(item.ident.to_string(), "trait", own, |walker| {
             visit::visit_item_trait(walker, item);
         });
