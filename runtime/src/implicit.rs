@@ -252,6 +252,10 @@ impl<E: Exit> Future for Begin<E> {
     #[inline]
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        #[cfg(feature = "testing")]
+        if this.parked.is_none() {
+            crate::testing::on_await(None, this.site);
+        }
         if this.parked.is_none() && !scope::current_has_ended() {
             return Poll::Ready(E::value(()));
         }

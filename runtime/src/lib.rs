@@ -71,6 +71,7 @@
 //! - `macros` (default): the attribute.
 //! - `tokio` (default): tasks, signals, and deadlines on tokio's clock. Without it the tree, scopes
 //!   and awaits work on any executor, and deadlines are kept by one thread of the process.
+//! - `testing`: cancels tests at random awaits.
 //!
 //! What is promised, by number, is in [`guarantees`].
 
@@ -99,6 +100,8 @@ mod spawned;
 mod sync;
 #[cfg(feature = "tokio")]
 mod task;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod timeline;
 mod tree;
 mod until;

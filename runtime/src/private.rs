@@ -31,6 +31,8 @@ pub fn enter<'a, C: AsContext + ?Sized>(
     site: &'static Site,
 ) -> Result<&'a Context, Cancelled> {
     let context = context.as_context();
+    #[cfg(feature = "testing")]
+    crate::testing::on_await(Some(context), site);
     context.left_at(site).map_or(Ok(context), Err)
 }
 

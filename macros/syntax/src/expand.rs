@@ -13,7 +13,7 @@ use crate::instrument;
 use crate::lints::{self, Finding};
 use crate::options::{Options, runtime_path};
 use crate::rewrite::Rewriter;
-use crate::signature::{Form, Shape, Source, ends, is_nameable};
+use crate::signature::{Form, Shape, Source, ends, is_nameable, is_test};
 use crate::site::Site;
 use crate::validate;
 
@@ -188,11 +188,39 @@ fn annotate(
     if let Some(body) = &mut function.body {
         insert(body, in_function);
     }
+    if cfg!(feature = "testing") && is_async && options.is_implicit() && is_test(function) {
+        in_test_scope(function, output.as_ref(), options);
+    }
     if uses_locals && mode == Mode::Explicit {
         validate::output(function, shape, options, errors);
     }
     inject(function, shape, options);
     sites
+}
+
+/// Puts the body of a test into a scope that can be cancelled at a random await, where the test says
+/// that it passes by what it returns.
+///
+/// Output: `::cancel_context::testing::scope("module::test", async move { … }).await`
+fn in_test_scope(function: &mut Function, output: Option<&Type>, options: &Options) {
+    let span = Span::mixed_site();
+    let runtime = runtime_path(options, span);
+    let name = function.signature.ident.to_string();
+    let Some(body) = &mut function.body else {
+        return;
+    };
+    let typed = output.map(never_taken_return);
+    let statements = std::mem::take(&mut body.stmts);
+    body.stmts = vec![Stmt::Expr(
+        syn::Expr::Verbatim(quote_spanned! {span=>
+            #runtime::testing::scope(
+                ::core::concat!(::core::module_path!(), "::", #name),
+                async move { #typed #(#statements)* },
+            )
+            .await
+        }),
+        None,
+    )];
 }
 
 /// How the awaits of the function's own body find their context and leave.
