@@ -72,6 +72,8 @@ impl<E> Outcome for Result<(), E> {
 
 /// Counts the awaits of one test, and cancels it at one of them. A value of the test's context.
 struct Countdown {
+    seed: u64,
+    name: String,
     /// At which await; 0 for never.
     at: u64,
     canceller: Canceller,
@@ -82,7 +84,6 @@ struct Countdown {
 struct State {
     awaits: u64,
     sites: HashSet<&'static Site>,
-    cancelled_at: Option<&'static Site>,
 }
 
 impl Countdown {
@@ -90,28 +91,23 @@ impl Countdown {
         let mut state = self.state.lock();
         state.awaits += 1;
         state.sites.insert(site);
-        let is_due = state.awaits == self.at;
-        if is_due {
-            state.cancelled_at = Some(site);
-        }
+        let awaits = state.awaits;
         drop(state);
-        if is_due {
+        if awaits == self.at {
+            let (seed, name) = (self.seed, &self.name);
+            eprintln!(
+                "cancel-context: seed {seed}: {name} was cancelled at await {awaits}, {site}"
+            );
             self.canceller.cancel_with("a test of its cancellation");
         }
     }
 
-    fn report(&self, seed: u64, name: &str) {
-        let state = self.state.lock();
+    fn report_end(&self) {
+        let (seed, name, state) = (self.seed, &self.name, self.state.lock());
         let (awaits, sites) = (state.awaits, state.sites.len());
-        match state.cancelled_at {
-            Some(site) => eprintln!(
-                "cancel-context: seed {seed}: {name} was cancelled at await {awaits}, {site}",
-                awaits = self.at
-            ),
-            None => eprintln!(
-                "cancel-context: seed {seed}: {name} ran to its end, {awaits} awaits were checked at {sites} sites"
-            ),
-        }
+        eprintln!(
+            "cancel-context: seed {seed}: {name} ran to its end, {awaits} awaits were checked at {sites} sites"
+        );
     }
 }
 
@@ -151,16 +147,18 @@ pub async fn scope<T: Outcome>(name: &str, test: impl Future<Output = T>) -> T {
         .with_name(name.to_owned())
         .with_cancel();
     let context = root.with_value(Countdown {
+        seed,
+        name: name.to_owned(),
         at: draw(seed, name),
         canceller,
         state: Mutex::new(State::default()),
     });
     let outcome = context.run(test).await;
-    if let Some(countdown) = context.value::<Countdown>() {
-        countdown.report(seed, name);
-    }
     match outcome {
-        Ok(outcome) if !context.is_cancelled() => outcome,
+        Ok(outcome) if !context.is_cancelled() => {
+            context.value().into_iter().for_each(Countdown::report_end);
+            outcome
+        }
         _ => T::passed(),
     }
 }
