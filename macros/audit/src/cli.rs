@@ -15,6 +15,16 @@ use crate::{annotate, audit};
 const STACK_SIZE: usize = 256 << 20;
 
 const NOTES: &str = "\
+Kinds of awaits:
+  checked        a cancellation point
+  shielded       in #[shield] or ctx.shield(…); runs to completion
+  opaque         in tokens of a macro that cannot be read; stays as it was
+  detached       in a future that is handed to a task of its own, which is in no scope
+  not annotated  in code without the attribute
+
+The JSON object has the lists sites, functions, findings, todos, left_out and unread, a summary with
+the counts, and a version, which changes only if something goes or changes its meaning.
+
 Exit codes:
   0  all is well
   1  a file could not be read, parsed or written; it is named, the others go on
@@ -37,7 +47,7 @@ functions in the tokens of macros.
 
 The code then needs the crate: run `cargo add cancel-context` in each package.";
 
-/// Lists every await of a code base by how #[cancellable] treats it.
+/// Lists every await of a code base by how `#[cancellable]` treats it.
 #[derive(Parser)]
 #[command(
     name = "cargo-cancellable",

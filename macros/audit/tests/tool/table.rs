@@ -203,6 +203,8 @@ fn blocks_annotate_what_is_in_them() {
                 eight().await;
                 async fn nested() { nine().await }
             }
+            const C: () = { async fn l() { ten().await } };
+            make! { async fn m() { eleven().await } }
         }
         ";
     let report = Tree::of(source).run(&["--json"]).json();
@@ -224,6 +226,8 @@ fn blocks_annotate_what_is_in_them() {
         ("a::T::j", "implicit", ""),
         ("a::k", "implicit", ""),
         ("a::k::nested", "none", ""),
+        ("a::C::l", "none", ""),
+        ("a::make!", "none", ""),
     ];
     let expected = expected.map(|(name, annotation, block)| {
         (name.to_owned(), annotation.to_owned(), block.to_owned())
@@ -231,7 +235,7 @@ fn blocks_annotate_what_is_in_them() {
     assert_eq!(found, expected);
     let kinds: Vec<_> = kinds(source).into_iter().map(|(kind, _)| kind).collect();
     let (on, off) = ("checked", "not-annotated");
-    assert_eq!(kinds, [on, on, off, on, off, off, on, on, off]);
+    assert_eq!(kinds, [on, on, off, on, off, off, on, on, off, off, off]);
 }
 
 #[test]

@@ -22,10 +22,13 @@ impl Walker {
         let last = call.path.segments.last();
         let is_quoted = last.is_some_and(|last| tokens::quotes(&last.ident));
         if !is_quoted {
+            // The attribute of a block does not look into macros.
+            let around = std::mem::take(&mut self.around);
             self.macros += 1;
             self.awaiting_macro(call);
             self.parsed_tokens(call);
             self.macros -= 1;
+            self.around = around;
         }
         let mut found = Found::in_tokens(call.tokens.clone());
         if is_quoted {

@@ -39,7 +39,7 @@ pub(super) fn inspect(file: &File) -> Inspection {
 
 /// The annotated block around the current item.
 #[derive(Clone, Default)]
-enum Around {
+pub(super) enum Around {
     #[default]
     Nothing,
     Block {
@@ -63,7 +63,7 @@ pub(super) struct Walker {
     path: Vec<String>,
     /// The innermost function or item last.
     frames: Vec<Frame>,
-    around: Around,
+    pub(super) around: Around,
     /// How many macros there are around.
     pub(super) macros: usize,
     /// Functions in the tokens of macros that are annotated there.
@@ -232,14 +232,17 @@ impl Walker {
         self.found.functions.extend(listed);
     }
 
-    /// Another item, which is listed only if something is awaited in it.
+    /// Another item, which is listed only if something is awaited in it, and which the attribute of a
+    /// block does not look into.
     fn other(&mut self, (name, span): (String, Span), visit: impl FnOnce(&mut Self)) {
+        let around = std::mem::take(&mut self.around);
         if self.macros > 0 {
             visit(self);
-            return;
+        } else {
+            let frame = Frame::other(self.name(&name), span);
+            self.framed(frame, name, visit);
         }
-        let frame = Frame::other(self.name(&name), span);
-        self.framed(frame, name, visit);
+        self.around = around;
     }
 
     pub(super) fn left_out(&mut self, at: &Ident, reason: String) {
