@@ -111,6 +111,7 @@ fn awaits_in_tokens_of_macros_are_found() {
             let text = quote! { m().await };
             macro_rules! local { () => { n().await } }
             outer!(inner!(o => p().await));
+            select! { else => q() };
         }
         ",
     );

@@ -61,7 +61,7 @@ impl Walker {
 
     /// A macro that is an await itself.
     fn awaiting_macro(&mut self, call: &Macro) {
-        let is_select = || tokens::is_select(call) && !select::expressions(call).is_empty();
+        let is_select = || tokens::is_select(call) && select::is_select(call);
         let is_join = || tokens::is_join(call) && join::is_join(call);
         if is_select() || is_join() {
             let span: Span = syn::spanned::Spanned::span(&call.path);
