@@ -4,19 +4,21 @@ use serde_json::json;
 
 use super::support::Tree;
 
+const FILES: [(&str, &str); 3] = [
+    (
+        "a.rs",
+        "#[cancellable(implicit)]\nasync fn f() {\n    g(h()).await;\n    thread::sleep(d);\n    tokio::join!(i());\n}\n",
+    ),
+    ("b.rs", "fn broken( {\n"),
+    (
+        "c.rs",
+        "make! { async fn out() {} }\nconst C: Context = Context::todo();\n",
+    ),
+];
+
 #[test]
 fn the_schema_is_as_described() {
-    let tree = Tree::new(&[
-        (
-            "a.rs",
-            "#[cancellable(implicit)]\nasync fn f() {\n    g(h()).await;\n    thread::sleep(d);\n    tokio::join!(i());\n}\n",
-        ),
-        ("b.rs", "fn broken( {\n"),
-        (
-            "c.rs",
-            "make! { async fn out() {} }\nconst C: Context = Context::todo();\n",
-        ),
-    ]);
+    let tree = Tree::new(&FILES);
     let ran = tree.run(&["cancellable", "--json"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
     let mut report = ran.json();

@@ -180,9 +180,7 @@ fn the_attribute_is_known_by_its_last_name() {
     }
 }
 
-#[test]
-fn blocks_annotate_what_is_in_them() {
-    let source = "
+const BLOCKS: &str = "
         #[cancellable(implicit)]
         mod a {
             async fn f() { one().await }
@@ -208,7 +206,10 @@ fn blocks_annotate_what_is_in_them() {
             make! { async fn m() { eleven().await } }
         }
         ";
-    let report = Tree::of(source).run(&["--json"]).json();
+
+#[test]
+fn blocks_annotate_what_is_in_them() {
+    let report = Tree::of(BLOCKS).run(&["--json"]).json();
     let functions = report["functions"].as_array().expect("there is a list");
     let found: Vec<_> = functions
         .iter()
@@ -234,7 +235,7 @@ fn blocks_annotate_what_is_in_them() {
         (name.to_owned(), annotation.to_owned(), block.to_owned())
     });
     assert_eq!(found, expected);
-    let kinds: Vec<_> = kinds(source).into_iter().map(|(kind, _)| kind).collect();
+    let kinds: Vec<_> = kinds(BLOCKS).into_iter().map(|(kind, _)| kind).collect();
     let (on, off) = ("checked", "not-annotated");
     assert_eq!(kinds, [on, on, off, on, off, off, on, on, off, off, off]);
 }
