@@ -52,6 +52,14 @@ impl Errors {
     }
 }
 
+impl Errors {
+    /// The texts, without their places.
+    pub(crate) fn into_messages(self) -> Vec<String> {
+        let errors = self.found.into_iter().flatten();
+        errors.map(|error| error.to_string()).collect()
+    }
+}
+
 #[cfg(test)]
 impl Errors {
     pub(crate) fn messages(&self) -> Vec<String> {

@@ -36,12 +36,7 @@ impl Rewriter<'_> {
     ///
     /// `None` if the tokens are not a list of expressions.
     pub(crate) fn join(&mut self, call: &mut Macro) -> Option<Expr> {
-        let parser = |input: ParseStream<'_>| {
-            let biased = biased(input)?;
-            let operands = Punctuated::<Expr, Token![,]>::parse_terminated(input)?;
-            Ok((biased, operands))
-        };
-        let (biased, operands) = parser.parse2(call.tokens.clone()).ok()?;
+        let (biased, operands) = parse(call).ok()?;
         let at = call.path.span();
         let span = mixed(at);
         let text = text::macro_call(call);
@@ -68,6 +63,21 @@ impl Rewriter<'_> {
         let future = quote_spanned!(span=> async move { #call });
         Some(self.emitter.guarded_block(&guarded, &hoisted, &future))
     }
+}
+
+/// Whether the tokens of the call are those of a `join!`.
+pub(crate) fn is_join(call: &Macro) -> bool {
+    parse(call).is_ok()
+}
+
+/// `biased;`, and the futures.
+fn parse(call: &Macro) -> syn::Result<(TokenStream, Punctuated<Expr, Token![,]>)> {
+    let parser = |input: ParseStream<'_>| {
+        let biased = biased(input)?;
+        let operands = Punctuated::<Expr, Token![,]>::parse_terminated(input)?;
+        Ok((biased, operands))
+    };
+    parser.parse2(call.tokens.clone())
 }
 
 /// `biased;` at the start of the tokens.

@@ -13,6 +13,7 @@ mod diagnostics;
 mod emit;
 mod expand;
 mod function;
+pub mod inspect;
 mod instrument;
 mod join;
 mod layout;

@@ -108,6 +108,12 @@ fn handler(input: ParseStream<'_>) -> syn::Result<Expr> {
     Ok(handler)
 }
 
+/// Whether the call is a `select!` that waits for something.
+pub(crate) fn is_select(call: &Macro) -> bool {
+    let select = Select::parse.parse2(call.tokens.clone());
+    select.is_ok_and(|select| !select.arms.is_empty())
+}
+
 /// The futures, preconditions and handlers of a `select!`; none if it is another macro.
 pub(crate) fn expressions(call: &Macro) -> Vec<Expr> {
     let Ok(select) = Select::parse.parse2(call.tokens.clone()) else {

@@ -283,7 +283,7 @@ fn continues(operator: &str, next: char) -> bool {
     )
 }
 
-fn is_keyword(word: &str) -> bool {
+pub(crate) fn is_keyword(word: &str) -> bool {
     matches!(
         word,
         "as" | "async"

@@ -74,6 +74,26 @@ fn grammar(name: &str) -> Grammar {
     }
 }
 
+/// Whether a macro of this name takes tokens that are data.
+pub(crate) fn quotes(name: &Ident) -> bool {
+    grammar(&name.to_string()) == Grammar::Quote
+}
+
+/// Whether a macro is called `select!`, and what it takes may be arms.
+pub(crate) fn is_select(call: &Macro) -> bool {
+    is(call, Grammar::Select)
+}
+
+/// Whether a macro is called `join!`, and what it takes may be futures.
+pub(crate) fn is_join(call: &Macro) -> bool {
+    is(call, Grammar::Join)
+}
+
+fn is(call: &Macro, expected: Grammar) -> bool {
+    let last = call.path.segments.last();
+    last.is_some_and(|last| grammar(&last.ident.to_string()) == expected)
+}
+
 impl Rewriter<'_> {
     /// Rewrites the awaits in a macro call; `Some` if an expression takes its place.
     pub(crate) fn macro_call(&mut self, call: &mut Macro) -> Option<Expr> {
