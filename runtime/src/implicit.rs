@@ -2,7 +2,7 @@
 //! annotated code. Their context is the one in whose scope they are polled; outside of any scope they
 //! are transparent.
 //!
-//! How one leaves, depends on what its function returns (see [`Leave`]): by that value, or *unwound by
+//! How one leaves, depends on what its function returns (see [`crate::exits`]): by that value, or *unwound by
 //! drop*. Then the await is parked: it drops its future, stays pending for ever, and the function
 //! never resumes. The nearest await above that can leave, or the scope itself, finds the same end
 //! after the same poll, and drops the function with it.
@@ -19,167 +19,17 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context as Task, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use crate::cancelled::Cancelled;
 use crate::context::Context;
+use crate::exits::Exit;
 use crate::guard::{Vigil, Waiter};
-use crate::leaving::FromCancelled;
 use crate::scope::{self, Watch};
 use crate::site::Site;
-
-/// How an await leaves its function.
-pub trait Exit {
-    /// What the await gives for a value of type `T`.
-    type Output<T>;
-    /// Without a value to leave with, so that it has to be parked.
-    const PARKS: bool;
-
-    fn value<T>(value: T) -> Self::Output<T>;
-
-    /// What it gives on a cancel; none if it is parked.
-    fn cancelled<T>(cancelled: Cancelled) -> Option<Self::Output<T>>;
-}
-
-/// The function is known to have no value to leave with.
-#[derive(Debug)]
-pub struct Unwound;
-
-/// The function returns a `T`, which can say "cancelled".
-pub struct Returns<T>(PhantomData<fn() -> T>);
-
-/// The function returns a `T`, which cannot.
-pub struct Unwinds<T>(PhantomData<fn() -> T>);
-
-/// Nothing: an await that is parked gives no error.
-#[derive(Debug)]
-pub struct Never(std::convert::Infallible);
-
-impl Exit for Unwound {
-    type Output<T> = T;
-    const PARKS: bool = true;
-
-    fn value<T>(value: T) -> T {
-        value
-    }
-
-    fn cancelled<T>(_: Cancelled) -> Option<T> {
-        None
-    }
-}
-
-impl<R> Exit for Unwinds<R> {
-    type Output<T> = Result<T, Never>;
-    const PARKS: bool = true;
-
-    fn value<T>(value: T) -> Result<T, Never> {
-        Ok(value)
-    }
-
-    fn cancelled<T>(_: Cancelled) -> Option<Result<T, Never>> {
-        None
-    }
-}
-
-impl<R> Exit for Returns<R> {
-    type Output<T> = Result<T, Cancelled>;
-    const PARKS: bool = false;
-
-    fn value<T>(value: T) -> Result<T, Cancelled> {
-        Ok(value)
-    }
-
-    fn cancelled<T>(cancelled: Cancelled) -> Option<Result<T, Cancelled>> {
-        Some(Err(cancelled))
-    }
-}
-
-/// Asks how a function that returns `T` leaves: `Leave::<T>::new().how()` is a [`Returns`] where
-/// `T: FromCancelled`, also in generic code, since methods are looked up here first; and otherwise
-/// an [`Unwinds`], found by `Deref`.
-pub struct Leave<T>(Otherwise<T>);
-
-/// Where the method is found that holds for every `T`.
-pub struct Otherwise<T>(PhantomData<fn() -> T>);
-
-impl<T> Leave<T> {
-    #[must_use]
-    #[expect(clippy::new_without_default, reason = "named by the attribute only")]
-    /// For a function that returns a `T`.
-    pub const fn new() -> Self {
-        Self(Otherwise(PhantomData))
-    }
-}
-
-impl<T: FromCancelled> Leave<T> {
-    /// With a value.
-    #[must_use]
-    pub const fn how(&self) -> Returns<T> {
-        Returns(PhantomData)
-    }
-}
-
-impl<T> Deref for Leave<T> {
-    type Target = Otherwise<T>;
-
-    fn deref(&self) -> &Otherwise<T> {
-        &self.0
-    }
-}
-
-impl<T> Otherwise<T> {
-    /// By being dropped.
-    #[must_use]
-    pub const fn how(&self) -> Unwinds<T> {
-        Unwinds(PhantomData)
-    }
-}
-
-impl Returns<()> {
-    /// For a function whose attribute says what a cancelled call returns.
-    pub const ON_CANCEL: Self = Self(PhantomData);
-}
-
-impl<T> Returns<T> {
-    /// The check as an await begins, before its operand is evaluated.
-    pub fn begin(&self, site: &'static Site) -> Begin<Self> {
-        Begin::new(site)
-    }
-
-    /// The future around an await.
-    pub fn guard<F>(&self, _: (), future: F, site: &'static Site) -> Await<F, Self> {
-        Await::new(future, site)
-    }
-}
-
-impl<T: FromCancelled> Returns<T> {
-    /// What the function returns.
-    pub fn with(&self, cancelled: Cancelled) -> T {
-        T::from_cancelled(cancelled)
-    }
-}
-
-impl<T> Unwinds<T> {
-    /// The check as an await begins, before its operand is evaluated.
-    pub fn begin(&self, site: &'static Site) -> Begin<Self> {
-        Begin::new(site)
-    }
-
-    /// The future around an await.
-    pub fn guard<F>(&self, _: (), future: F, site: &'static Site) -> Await<F, Self> {
-        Await::new(future, site)
-    }
-
-    /// Never called.
-    pub fn with(&self, never: Never) -> T {
-        match never.0 {}
-    }
-}
 
 /// An await that was parked: when, and where it or what is below it was left.
 struct Parked {
@@ -188,9 +38,9 @@ struct Parked {
 }
 
 impl Parked {
-    fn new(site: &'static Site) -> Box<Self> {
+    fn new(site: &'static Site) -> Self {
         let context = Context::current();
-        Box::new(Self { context, site })
+        Self { context, site }
     }
 
     /// Polled once more: says so again, or panics where nobody above would drop it (invariant 3).
@@ -238,7 +88,7 @@ impl<E: Exit> Begin<E> {
         if let Some(left) = left {
             return Poll::Ready(left);
         }
-        self.parked = Some(Parked::new(watch.park(self.site)));
+        self.parked = Some(Box::new(Parked::new(watch.park(self.site))));
         if watch.depth().is_some() {
             waker.wake_by_ref();
         }
@@ -334,7 +184,7 @@ impl<F: Future, E: Exit> Future for Await<F, E> {
         this.state.waiter = Waiter::new();
         if E::PARKS {
             let site = watch.park(this.site);
-            this.state.parked = Some(Parked::new(site));
+            this.state.parked = Some(Box::new(Parked::new(site)));
             if watch.depth().is_some() {
                 task.waker().wake_by_ref();
             }
@@ -356,7 +206,9 @@ impl<E> RefUnwindSafe for Begin<E> {}
 
 impl<E> fmt::Debug for Begin<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Begin").field("site", self.site).finish()
+        f.debug_struct("Begin")
+            .field("site", self.site)
+            .finish_non_exhaustive()
     }
 }
 
@@ -367,15 +219,3 @@ impl<F, E> fmt::Debug for Await<F, E> {
             .finish_non_exhaustive()
     }
 }
-
-macro_rules! debug_by_name {
-    ($($name:ident),*) => {
-        $(impl<T> fmt::Debug for $name<T> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(stringify!($name))
-            }
-        })*
-    };
-}
-
-debug_by_name!(Leave, Otherwise, Returns, Unwinds);

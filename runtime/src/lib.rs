@@ -84,6 +84,7 @@ mod context;
 mod deadline;
 mod derivation;
 mod derive;
+mod exits;
 mod guard;
 mod implicit;
 mod leaving;

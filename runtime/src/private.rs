@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+pub use crate::exits::{Leave, Returns};
 pub use crate::guard::{Guard, Waiter};
-pub use crate::implicit::{Await, Begin, Leave, Returns};
+pub use crate::implicit::{Await, Begin};
 pub use crate::shield::Shield;
 pub use crate::site::Site;
 
@@ -14,7 +15,7 @@ use crate::as_context::AsContext;
 use crate::cancelled::Cancelled;
 use crate::canceller::Canceller;
 use crate::context::Context;
-use crate::implicit::Unwound;
+use crate::exits::Unwound;
 
 /// The context behind a variable; an error at that variable if it is none.
 pub fn context<C: AsContext + ?Sized>(context: &C) -> &Context {
@@ -63,7 +64,7 @@ pub fn begin(site: &'static Site) -> Begin<Unwound> {
 }
 
 /// The future around that await.
-pub fn around<F>(_: (), future: F, site: &'static Site) -> Await<F, Unwound> {
+pub fn around<F>((): (), future: F, site: &'static Site) -> Await<F, Unwound> {
     Await::new(future, site)
 }
 

@@ -6,7 +6,7 @@
 //! annotated if `#[async_trait]` has made it from an async one, and everywhere in implicit mode, where
 //! its signature stays.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::{Attribute, ImplItem, Item, TraitItem};
@@ -19,6 +19,7 @@ use crate::lints::Finding;
 use crate::options::Options;
 use crate::signature::Shape;
 use crate::site::Site;
+use crate::usage;
 use crate::validate::is_ours;
 
 /// A block that may have async functions in it.
@@ -125,6 +126,15 @@ impl Annotator {
 
     /// The options of the attribute among `attributes`, which is taken off, within `block`'s.
     fn own_options(&mut self, attributes: &mut Vec<Attribute>, block: &Options) -> Options {
+        for attribute in attributes
+            .iter()
+            .filter(|attribute| is_conditional(attribute))
+        {
+            self.errors.push_spanned(
+                attribute.path(),
+                "a condition is not known within an annotated block; take `cancellable` off this item or off the block",
+            );
+        }
         let mut taken = attributes::take(attributes, is_ours).into_iter();
         let Some(attribute) = taken.next() else {
             return block.clone();
@@ -162,6 +172,18 @@ impl Annotator {
         self.findings.extend(expansion.findings);
         Some(expansion.tokens)
     }
+}
+
+/// `#[cfg_attr(…, cancellable)]`
+fn is_conditional(attribute: &Attribute) -> bool {
+    let tokens = attribute
+        .meta
+        .require_list()
+        .map(|list| list.tokens.clone());
+    attribute.path().is_ident("cfg_attr")
+        && tokens.is_ok_and(|tokens| {
+            usage::mentions(tokens, &Ident::new("cancellable", Span::call_site()))
+        })
 }
 
 /// Whether a function without an attribute of its own is one of those that a block annotates.

@@ -372,9 +372,10 @@ impl<'a> Emitter<'a> {
                 }
             };
         }
-        let value = match self.mode {
-            Mode::Returning => quote_spanned!(span=> __leave.with(__cancelled)),
-            _ => quote_spanned!(span=> __leave(__cancelled)),
+        let value = if self.mode == Mode::Returning {
+            quote_spanned!(span=> __leave.with(__cancelled))
+        } else {
+            quote_spanned!(span=> __leave(__cancelled))
         };
         quote_spanned! {span=>
             ::core::result::Result::Err(__cancelled) => return #value,
@@ -385,7 +386,7 @@ impl<'a> Emitter<'a> {
     ///
     /// Named once, so that a return type that cannot be left with is one error, which underlines
     /// it, and not one per await.
-    pub(crate) fn from_cancelled(&self) -> TokenStream {
+    pub(crate) fn conversion(&self) -> TokenStream {
         let span = Span::mixed_site();
         let (first, last) = self.output.as_ref().map_or((span, span), |output| {
             let (first, last) = ends(output);
@@ -400,7 +401,7 @@ impl<'a> Emitter<'a> {
     fn leaving(&self) -> TokenStream {
         let span = Span::mixed_site();
         let how = match (&self.options.on_cancel, self.mode, &self.output) {
-            (None, Mode::Explicit, _) => self.from_cancelled(),
+            (None, Mode::Explicit, _) => self.conversion(),
             (Some(_), Mode::Returning, _) => {
                 let returns = self.private("Returns", span);
                 quote_spanned!(span=> #returns::ON_CANCEL)

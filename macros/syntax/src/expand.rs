@@ -57,13 +57,13 @@ pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> Expansion {
     }
     match syn::parse2::<Function>(item.clone()) {
         Ok(function) => expand_function(function, &options, errors),
-        Err(error) => match blocks::parse(item) {
-            Some(block) => blocks::expand(block, &options, errors),
-            None => {
-                errors.add(unparsable(item, error));
-                Expansion::failed(&errors, item)
+        Err(error) => {
+            if let Some(block) = blocks::parse(item) {
+                return blocks::expand(block, &options, errors);
             }
-        },
+            errors.add(unparsable(item, error));
+            Expansion::failed(&errors, item)
+        }
     }
 }
 

@@ -100,7 +100,7 @@ impl Rewriter<'_> {
         if is_bounded {
             mode = Mode::Explicit;
             let waiter = self.emitter.private("Waiter", span);
-            let leave = self.emitter.from_cancelled();
+            let leave = self.emitter.conversion();
             scrutinee = quote_spanned!(span=> (#scrutinee, #leave, #waiter::new()));
             pattern = quote_spanned!(span=> (#pattern, __leave, mut __waiter));
         } else {

@@ -290,22 +290,36 @@ pub(crate) fn awaits(call: &Macro) -> bool {
     matches!(grammar, Some(Grammar::Join | Grammar::Select)) || has_await(call.tokens.clone())
 }
 
-/// Whether `tokens` have an `.await`.
+/// Whether anything is awaited in `tokens`.
 pub(crate) fn has_await(tokens: TokenStream) -> bool {
     !await_spans(tokens).is_empty()
 }
 
-/// Each `.await` in `tokens`.
+/// Each `.await` in `tokens`, and each macro that awaits by itself.
 pub(crate) fn await_spans(tokens: TokenStream) -> Vec<Span> {
     let mut spans = Vec::new();
+    // What was read so far of `.await`, and of `select! {`.
     let mut after_dot = false;
+    let (mut name, mut called): (Option<Span>, Option<Span>) = (None, None);
     for token in tokens {
         let mut is_dot = false;
+        let awaiting = name.take();
+        let opened = called.take();
         match token {
             TokenTree::Ident(ident) if after_dot && ident == "await" => spans.push(ident.span()),
-            TokenTree::Punct(punct) => is_dot = punct.as_char() == '.',
-            TokenTree::Group(group) => spans.extend(await_spans(group.stream())),
-            TokenTree::Ident(_) | TokenTree::Literal(_) => {}
+            TokenTree::Ident(ident) => {
+                let grammar = grammar(&ident.to_string());
+                name = matches!(grammar, Grammar::Join | Grammar::Select).then(|| ident.span());
+            }
+            TokenTree::Punct(punct) => {
+                is_dot = punct.as_char() == '.';
+                called = awaiting.filter(|_| punct.as_char() == '!');
+            }
+            TokenTree::Group(group) => {
+                spans.extend(opened);
+                spans.extend(await_spans(group.stream()));
+            }
+            TokenTree::Literal(_) => {}
         }
         after_dot = is_dot;
     }
