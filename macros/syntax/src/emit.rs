@@ -10,8 +10,6 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, ExprAwait, ExprMatch, Type};
 
 use crate::options::{Options, runtime_path};
-use crate::signature::ends;
-use crate::spawns;
 
 /// Where the awaits find their context, and how they leave.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,11 +27,11 @@ pub(crate) enum Mode {
 
 /// How to name things in one function, and how to leave it.
 pub(crate) struct Emitter<'a> {
-    options: &'a Options,
+    pub(crate) options: &'a Options,
     pub(crate) mode: Mode,
     context: Ident,
     /// What a cancelled call returns; shown in errors about leaving.
-    output: Option<Type>,
+    pub(crate) output: Option<Type>,
 }
 
 /// The parts of one guarded await.
@@ -318,103 +316,6 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// Input: `tokio::spawn(work())`, or `self.tasks.spawn(work())`
-    ///
-    /// Output, which also holds where the argument turns out not to be a future:
-    /// ```text
-    /// ::cancel_context::private::Spawned::new(work()).by(|__task| tokio::spawn(__task))
-    /// ```
-    /// A receiver that has to be evaluated is evaluated first:
-    /// `match handle() { __spawner => ::cancel_context::private::Spawned::new(…).by(…) }`
-    pub(crate) fn inheriting(&self, call: &Expr) -> Expr {
-        let mut call = call.clone();
-        let span = mixed(ends(&call).1);
-        let task = Expr::Verbatim(quote_spanned!(span=> __task));
-        let mut receiver = None;
-        let future = match &mut call {
-            Expr::Call(call) => call.args.first_mut(),
-            Expr::MethodCall(call) => {
-                if !spawns::is_place(&call.receiver) {
-                    let spawner = Expr::Verbatim(quote_spanned!(span=> __spawner));
-                    receiver = Some(std::mem::replace(&mut *call.receiver, spawner));
-                }
-                call.args.first_mut()
-            }
-            _ => None,
-        };
-        let Some(future) = future.map(|future| std::mem::replace(future, task)) else {
-            return call;
-        };
-        let spawned = self.private("Spawned", span);
-        let body = Expr::Verbatim(quote_spanned!(span=> #spawned::new(#future).by(|__task| #call)));
-        match receiver {
-            None => body,
-            Some(receiver) => Self::match_once(
-                span,
-                receiver.into_token_stream(),
-                quote_spanned!(span=> #[allow(unused_mut)] mut __spawner),
-                body,
-            ),
-        }
-    }
-
-    /// The arm that leaves the function; `on_cancel = panic!(…)` would make its `return` unreachable.
-    fn leave(&self, at: Span) -> TokenStream {
-        let span = mixed(at);
-        if let Some(on_cancel) = &self.options.on_cancel {
-            let value = returned(&on_cancel.value);
-            let cancelled = Ident::new("cancelled", Span::call_site());
-            return quote_spanned! {span=>
-                #[allow(unreachable_code, clippy::diverging_sub_expression)]
-                ::core::result::Result::Err(#cancelled) => {
-                    let _ = &#cancelled;
-                    return #value;
-                }
-            };
-        }
-        let value = if self.mode == Mode::Returning {
-            quote_spanned!(span=> __leave.with(__cancelled))
-        } else {
-            quote_spanned!(span=> __leave(__cancelled))
-        };
-        quote_spanned! {span=>
-            ::core::result::Result::Err(__cancelled) => return #value,
-        }
-    }
-
-    /// What leaves an explicit function: `::cancel_context::FromCancelled::from_cancelled`
-    ///
-    /// Named once, so that a return type that cannot be left with is one error, which underlines
-    /// it, and not one per await.
-    pub(crate) fn conversion(&self) -> TokenStream {
-        let span = Span::mixed_site();
-        let (first, last) = self.output.as_ref().map_or((span, span), |output| {
-            let (first, last) = ends(output);
-            (mixed(first), mixed(last))
-        });
-        let runtime = runtime_path(self.options, first);
-        let name = quote_spanned!(last=> from_cancelled);
-        quote_spanned!(first=> #runtime::FromCancelled::#name)
-    }
-
-    /// `let __leave = …;`
-    fn leaving(&self) -> TokenStream {
-        let span = Span::mixed_site();
-        let how = match (&self.options.on_cancel, self.mode, &self.output) {
-            (None, Mode::Explicit, _) => self.conversion(),
-            (Some(_), Mode::Returning, _) => {
-                let returns = self.private("Returns", span);
-                quote_spanned!(span=> #returns::ON_CANCEL)
-            }
-            (None, Mode::Returning, Some(output)) => {
-                let leave = self.private("Leave", span);
-                quote_spanned!(span=> #leave::<#output>::new().how())
-            }
-            _ => return TokenStream::new(),
-        };
-        quote_spanned!(span=> let __leave = #how;)
-    }
-
     /// `static __SITES: [Site; N] = […];`
     ///
     /// The tokens of each `Site::new` call keep the very span of the await, since
@@ -437,20 +338,6 @@ impl<'a> Emitter<'a> {
         quote_spanned! {span=>
             static __SITES: [#site_type; #count] = [#(#elements),*];
         }
-    }
-
-    /// What the guards of a body use, besides the statics.
-    ///
-    /// Output: `let __leave = …; let mut __waiter = ::cancel_context::private::Waiter::new();`, the
-    /// latter where the context is at hand.
-    pub(crate) fn locals(&self) -> TokenStream {
-        let span = Span::mixed_site();
-        let leaving = self.leaving();
-        if self.mode != Mode::Explicit {
-            return leaving;
-        }
-        let waiter = self.private("Waiter", span);
-        quote_spanned!(span=> #leaving let mut __waiter = #waiter::new();)
     }
 }
 
@@ -482,14 +369,6 @@ pub(crate) fn mixed(span: Span) -> Span {
 fn site(index: usize, span: Span) -> TokenStream {
     let index = Literal::usize_unsuffixed(index);
     quote_spanned!(span=> &__SITES[#index])
-}
-
-/// What follows `return`: nothing for `()`, which would be a lint.
-fn returned(value: &Expr) -> Option<&Expr> {
-    match value {
-        Expr::Tuple(tuple) if tuple.elems.is_empty() => None,
-        other => Some(other),
-    }
 }
 
 /// Parentheses around an argument would be a lint.

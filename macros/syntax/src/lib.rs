@@ -12,11 +12,14 @@ mod blocks;
 mod diagnostics;
 mod emit;
 mod expand;
+mod finding;
 mod function;
+mod inherit;
 pub mod inspect;
 mod instrument;
 mod join;
 mod layout;
+mod leave;
 mod lints;
 mod options;
 mod printed;
@@ -34,7 +37,7 @@ mod validate;
 
 use proc_macro2::TokenStream;
 
-pub use crate::lints::Finding;
+pub use crate::finding::Finding;
 pub use crate::site::{Site, SiteKind};
 
 /// Expands `#[cancellable(args)] item`.

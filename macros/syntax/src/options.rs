@@ -10,7 +10,7 @@ use syn::punctuated::Punctuated;
 use syn::{Expr, Ident, Path, Token};
 
 use crate::diagnostics::{Errors, list};
-use crate::lints::Lint;
+use crate::finding::Lint;
 
 /// What `#[cancellable(…)]` accepts, in the order of the documentation.
 const ACCEPTED: [&str; 9] = [

@@ -11,6 +11,7 @@ use syn::{
 
 use super::attribute::Own;
 use super::{Annotation, Await, InspectedFunction, Place, attribute};
+use crate::finding::Finding;
 use crate::text;
 
 /// A function with a body.
@@ -81,6 +82,25 @@ impl<'ast> Parts<'ast> {
             Written::Method(function) => without(function, index, |item| &mut item.attrs),
             Written::Provided(function) => without(function, index, |item| &mut item.attrs),
         }
+    }
+
+    /// Whether `#[rstest]` is above the attribute, which it then moves to the cases it makes: the body is
+    /// a function of its own, and the attribute does not see it.
+    pub(super) fn is_below_rstest(&self, index: usize) -> bool {
+        let mut above = self.attributes.iter().take(index);
+        above.any(|attribute| {
+            let last = attribute.path().segments.last();
+            last.is_some_and(|last| last.ident == "rstest")
+        })
+    }
+
+    /// What is to be said of that.
+    pub(super) fn moved_attribute(&self, index: usize) -> Finding {
+        Finding::new(
+            "below_rstest",
+            &self.attributes[index],
+            "`#[rstest]` moves the attributes below it away from the body; put `#[cancellable]` above it",
+        )
     }
 
     /// Why the attribute does not go on it.

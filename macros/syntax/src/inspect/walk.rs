@@ -22,7 +22,7 @@ use super::{
     Todo,
 };
 use crate::expand::{Expansion, expand};
-use crate::lints::Finding;
+use crate::finding::Finding;
 use crate::site::Site;
 use crate::text;
 
@@ -166,6 +166,10 @@ impl Walker {
                 is_implicit: own.is_implicit || *is_implicit,
                 block: None,
             },
+            (Some(own), _) if function.is_below_rstest(own.index) => {
+                self.misuse.push(function.moved_attribute(own.index));
+                Annotation::None
+            }
             (Some(own), _) => {
                 self.expand(&own.arguments, &function.tokens_without(own.index));
                 Annotation::Annotated {

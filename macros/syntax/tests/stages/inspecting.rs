@@ -47,6 +47,18 @@ fn awaits_are_those_that_the_attribute_lists() {
 }
 
 #[test]
+fn below_rstest_the_attribute_does_not_see_the_body() {
+    let found = inspect("#[rstest] #[cancellable(implicit)] async fn case() { a().await }")
+        .expect("it can be read");
+    assert_eq!(found.functions[0].awaits[0].kind, AwaitKind::NotAnnotated);
+    assert_eq!(found.findings[0].name, "below_rstest");
+    let found = inspect("#[cancellable(implicit)] #[rstest] async fn case() { a().await }")
+        .expect("it can be read");
+    assert_eq!(found.functions[0].awaits[0].kind, AwaitKind::Checked);
+    assert!(found.findings.is_empty());
+}
+
+#[test]
 fn functions_say_how_they_are_annotated() {
     let source = "
         #[cancellable] async fn explicit() {}
