@@ -8,13 +8,21 @@
 fn expansions_are_as_recorded() {
     for shape in [
         "assert",
+        "async_trait",
+        "block",
         "boxed",
+        "implicit",
         "injected",
         "join",
+        "nested",
         "on_cancel",
         "select",
+        "select_biased",
         "shield",
+        "shield_implicit",
+        "spawn",
         "taken",
+        "unwinding",
     ] {
         macrotest::expand(format!("tests/expand/{shape}.rs"));
     }

@@ -111,8 +111,12 @@ impl<'a> Rewriter<'a> {
         };
         self.uses_locals |= matches!(self.emitter.mode, Mode::Explicit | Mode::Returning);
         self.record(kind, span, expression.clone());
-        self.guarded.push((span, expression));
-        self.guarded.len() - 1
+        let index = self.guarded.len();
+        // Within a shield that never ends, no guard names its site.
+        if self.emitter.mode != Mode::Shielded {
+            self.guarded.push((span, expression));
+        }
+        index
     }
 
     pub(crate) fn record(&mut self, kind: SiteKind, span: Span, expression: String) {

@@ -14,16 +14,16 @@ impl Store for usize {
         __ctx: &::cancel_context::Context,
         key: &'a str,
     ) -> Pin<Box<dyn Future<Output = Result<usize, Cancelled>> + Send + 'a>> {
+        static __SITES: [::cancel_context::private::Site; 1] = [
+            ::cancel_context::private::Site::new(
+                "std::future::ready(key.len())",
+                "boxed::read",
+            ),
+        ];
         let ctx = ::cancel_context::Context::clone(
             ::cancel_context::AsContext::as_context(&__ctx),
         );
         Box::pin(async move {
-            static __SITES: [::cancel_context::private::Site; 1] = [
-                ::cancel_context::private::Site::new(
-                    "std::future::ready(key.len())",
-                    "boxed::read",
-                ),
-            ];
             let __ctx = ctx;
             let ctx: &::cancel_context::Context = ::cancel_context::AsContext::as_context(
                 &__ctx,

@@ -1,0 +1,98 @@
+use async_trait::async_trait;
+use cancel_context::{Cancelled, cancellable};
+struct Store;
+trait Read {
+    #[allow(
+        elided_named_lifetimes,
+        clippy::type_complexity,
+        clippy::type_repetition_in_bounds
+    )]
+    fn read<'life0, 'async_trait>(
+        &'life0 self,
+    ) -> ::core::pin::Pin<
+        Box<
+            dyn ::core::future::Future<
+                Output = Result<u8, Cancelled>,
+            > + ::core::marker::Send + 'async_trait,
+        >,
+    >
+    where
+        'life0: 'async_trait,
+        Self: 'async_trait;
+}
+impl Read for Store {
+    #[allow(
+        elided_named_lifetimes,
+        clippy::async_yields_async,
+        clippy::diverging_sub_expression,
+        clippy::let_unit_value,
+        clippy::needless_arbitrary_self_type,
+        clippy::no_effect_underscore_binding,
+        clippy::shadow_same,
+        clippy::type_complexity,
+        clippy::type_repetition_in_bounds,
+        clippy::used_underscore_binding
+    )]
+    fn read<'life0, 'async_trait>(
+        &'life0 self,
+    ) -> ::core::pin::Pin<
+        Box<
+            dyn ::core::future::Future<
+                Output = Result<u8, Cancelled>,
+            > + ::core::marker::Send + 'async_trait,
+        >,
+    >
+    where
+        'life0: 'async_trait,
+        Self: 'async_trait,
+    {
+        static __SITES: [::cancel_context::private::Site; 1] = [
+            ::cancel_context::private::Site::new(
+                "std::future::ready(1)",
+                "async_trait::read",
+            ),
+        ];
+        Box::pin(async move {
+            let __leave = ::cancel_context::private::Leave::<
+                Result<u8, Cancelled>,
+            >::new()
+                .how();
+            if let ::core::option::Option::Some(__ret) = ::core::option::Option::None::<
+                Result<u8, Cancelled>,
+            > {
+                #[allow(unreachable_code)] return __ret;
+            }
+            let __self = self;
+            let __ret: Result<u8, Cancelled> = {
+                Ok(
+                    match __leave
+                        .guard(
+                            match __leave.begin(&__SITES[0]).await {
+                                ::core::result::Result::Ok(__context) => __context,
+                                ::core::result::Result::Err(__cancelled) => {
+                                    return __leave.with(__cancelled);
+                                }
+                            },
+                            ::core::future::IntoFuture::into_future(
+                                std::future::ready(1),
+                            ),
+                            &__SITES[0],
+                        )
+                        .await
+                    {
+                        __output => {
+                            match __output {
+                                #[allow(unreachable_code)]
+                                ::core::result::Result::Ok(__value) => (__value,).0,
+                                ::core::result::Result::Err(__cancelled) => {
+                                    return __leave.with(__cancelled);
+                                }
+                            }
+                        }
+                    },
+                )
+            };
+            #[allow(unreachable_code)] __ret
+        })
+    }
+}

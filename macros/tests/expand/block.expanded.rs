@@ -1,0 +1,54 @@
+use cancel_context::{Cancelled, cancellable};
+struct Store;
+impl Store {
+    fn key(&self) -> u8 {
+        1
+    }
+    async fn read(
+        &self,
+        __ctx: impl ::cancel_context::AsContext,
+    ) -> Result<u8, Cancelled> {
+        static __SITES: [::cancel_context::private::Site; 1] = [
+            ::cancel_context::private::Site::new(
+                "std::future::ready(self.key())",
+                "block::read",
+            ),
+        ];
+        let ctx: &::cancel_context::Context = ::cancel_context::AsContext::as_context(
+            &__ctx,
+        );
+        let _ = ::cancel_context::private::context(&ctx);
+        let __leave = ::cancel_context::FromCancelled::from_cancelled;
+        let mut __waiter = ::cancel_context::private::Waiter::new();
+        Ok(
+            match ::cancel_context::private::guard(
+                    match ::cancel_context::private::enter(&ctx, &__SITES[0]) {
+                        ::core::result::Result::Ok(__context) => __context,
+                        ::core::result::Result::Err(__cancelled) => {
+                            return __leave(__cancelled);
+                        }
+                    },
+                    ::core::future::IntoFuture::into_future(
+                        std::future::ready(self.key()),
+                    ),
+                    &mut __waiter,
+                    &__SITES[0],
+                )
+                .await
+            {
+                __output => {
+                    match __output {
+                        #[allow(unreachable_code)]
+                        ::core::result::Result::Ok(__value) => (__value,).0,
+                        ::core::result::Result::Err(__cancelled) => {
+                            return __leave(__cancelled);
+                        }
+                    }
+                }
+            },
+        )
+    }
+    async fn count(&self) -> usize {
+        std::future::ready(1).await
+    }
+}
