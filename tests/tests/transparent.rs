@@ -13,7 +13,7 @@ use tests::{Polled, Trace, complete, panic_text};
 
 type Done = Result<(), Cancelled>;
 
-/// Defines a function twice from the same tokens, runs both, and compares what they traced.
+/// Defines a function several times from the same tokens, runs them, and compares what they traced.
 macro_rules! assert_same_trace {
     ($expected:literal, |$trace:ident| $($body:tt)*) => {{
         async fn plain($trace: &Trace) -> Done {
@@ -27,12 +27,35 @@ macro_rules! assert_same_trace {
             #[allow(unreachable_code)]
             Ok(())
         }
+        #[cancellable(implicit)]
+        async fn implicit($trace: &Trace) -> Done {
+            $($body)*
+            #[allow(unreachable_code)]
+            Ok(())
+        }
+        // Its awaits have no value to leave with.
+        #[cancellable(implicit)]
+        async fn nested($trace: &Trace) -> Done {
+            async {
+                $($body)*
+                #[allow(unreachable_code)]
+                Ok(())
+            }
+            .await
+        }
         let trace = Trace::default();
         complete(plain(&trace)).expect("is live");
         let expected = trace.take();
         assert_eq!(expected, $expected);
         complete(annotated(Context::background(), &trace)).expect("is live");
         assert_eq!(trace.take(), expected);
+        let (ctx, _canceller) = Context::background().with_cancel();
+        complete(ctx.run(implicit(&trace))).expect("is live").expect("is live");
+        assert_eq!(trace.take(), expected, "implicit");
+        complete(implicit(&trace)).expect("is live");
+        assert_eq!(trace.take(), expected, "implicit, in no scope");
+        complete(ctx.run(nested(&trace))).expect("is live").expect("is live");
+        assert_eq!(trace.take(), expected, "nested");
     }};
 }
 

@@ -12,6 +12,8 @@ mod contexts_in_scope;
 mod generated;
 #[path = "../pass/generics.rs"]
 mod generics;
+#[path = "../pass/implicit.rs"]
+mod implicit;
 #[path = "../pass/lifetimes.rs"]
 mod lifetimes;
 #[path = "../pass/narrowed.rs"]
@@ -35,6 +37,7 @@ fn every_case_compiles_and_runs() {
     contexts_in_scope::main();
     generated::main();
     generics::main();
+    implicit::main();
     lifetimes::main();
     narrowed::main();
     receivers::main();

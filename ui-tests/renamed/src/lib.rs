@@ -27,6 +27,23 @@ async fn by_a_path() -> u8 {
     ready(1).await
 }
 
+#[cc::cancellable(crate = cc, implicit, inherit_spawns)]
+mod implicit {
+    use std::future::ready;
+
+    pub(super) async fn returns() -> Result<u8, String> {
+        let task = tokio::spawn(async { ready(1).await });
+        task.await.map_err(|error| error.to_string())
+    }
+
+    pub(super) async fn is_unwound() -> usize {
+        #[shield]
+        ready(()).await;
+        let (one,) = tokio::join!(ready(1));
+        one
+    }
+}
+
 #[cc::cancellable(crate = ::cc)]
 async fn ensures() -> anyhow::Result<()> {
     anyhow::ensure!(ready(1).await == 1);
@@ -55,5 +72,7 @@ async fn a_renamed_crate_is_named_by_an_option() -> Result<(), cc::Cancelled> {
     assert_eq!(service.call(ctx).await?, 7);
     assert_eq!(by_a_path(ctx).await, 1);
     ensures(ctx).await.expect("one is one");
+    assert_eq!(implicit::returns().await, Ok(1));
+    assert_eq!(implicit::is_unwound().await, 1);
     Ok(())
 }
