@@ -43,6 +43,35 @@
 //! # }
 //! ```
 //!
+//! Existing code need not hand a context around: `#[cancellable(implicit)]` leaves the signature as it is
+//! and checks the context in whose scope the function is polled.
+//!
+//! ```
+//! # #[cfg(feature = "macros")]
+//! # mod example {
+//! use cancel_context::{Context, cancellable};
+//! use std::time::Duration;
+//!
+//! #[cancellable(implicit)]
+//! async fn serve() -> usize {
+//!     std::future::pending::<()>().await;
+//!     0
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # pub async fn main() {
+//! let ctx = Context::background().with_timeout(Duration::from_millis(5));
+//! // It has no error to return, so it is dropped at that await, and the scope says so.
+//! let error = ctx.run(serve()).await.unwrap_err();
+//! assert_eq!(error.site().unwrap().expression(), "std::future::pending::<()>()");
+//! # }
+//! # }
+//! # fn main() {
+//! #     #[cfg(feature = "macros")]
+//! #     example::main();
+//! # }
+//! ```
+//!
 //! # Rules
 //!
 //! - Derive, do not store: a function takes its context from its caller and hands a derived one on.
@@ -58,7 +87,9 @@
 //!
 //! - Code between two awaits is never interrupted.
 //! - A future that is dropped from outside (a lost `select!` arm, an aborted task) leaves no error.
-//! - Nested `async` blocks and async closures are not rewritten; the await that polls them is.
+//! - A function that was unwound by drop must not be polled elsewhere: it panics.
+//! - A task is in no scope unless it was spawned by [`Context::spawn`], around [`Context::run`], or with
+//!   `inherit_spawns`.
 //!
 //! # Cost
 //!

@@ -177,7 +177,7 @@ fn fifty_members_of_a_set_all_end() {
     async fn buffered<T>(members: Vec<impl Future<Output = T>>) -> usize {
         stream::iter(members).buffer_unordered(50).count().await
     }
-    let fifty = || (0..50);
+    let fifty = || 0..50;
     let (ctx, canceller) = Context::background().with_cancel();
     let mut returning = Polled::new(ctx.run(unordered(fifty().map(|_| wait()).collect())));
     let mut unwound = Polled::new(ctx.run(unordered(fifty().map(|_| wait_for_ever()).collect())));
@@ -443,8 +443,8 @@ fn cancel_works_on_executors_of_other_crates() {
             task.join().unwrap().unwrap_err();
         });
     }
-    ends(|call| futures::executor::block_on(call));
-    ends(|call| smol::block_on(call));
+    ends(futures::executor::block_on);
+    ends(smol::block_on);
     ends(|call| smol::block_on(smol::spawn(call)));
 }
 
@@ -498,8 +498,9 @@ async fn in_a_plain_task_without_a_scope_nothing_is_unwound() {
         receiver.await.unwrap_or_default()
     }
     let task = ctx
-        .run(async { tokio::spawn(receives(receiver)) })
+        .run(async { Some(tokio::spawn(receives(receiver))) })
         .await
+        .unwrap()
         .unwrap();
     canceller.cancel();
     tokio::task::yield_now().await;
@@ -512,11 +513,11 @@ async fn in_a_plain_task_without_a_scope_nothing_is_unwound() {
 async fn an_exhausted_budget_does_not_hide_the_cancel_and_is_not_burnt() {
     #[cancellable(implicit)]
     async fn receives(receiver: &mut tokio::sync::mpsc::UnboundedReceiver<u8>) -> usize {
-        let mut received = 0;
+        let mut count = 0;
         while receiver.recv().await.is_some() {
-            received += 1;
+            count += 1;
         }
-        received
+        count
     }
     for is_unconstrained in [false, true] {
         let (ctx, canceller) = Context::background().with_cancel();

@@ -99,10 +99,13 @@ fn a_nested_block_does_what_it_did_outside_of_any_scope() {
             Ok(3)
         };
         let breaks = async {
-            let value = loop {
-                break ready(4).await;
-            };
-            Ok::<u8, String>(value)
+            let mut value = 0;
+            loop {
+                value += ready(1).await;
+                if value == 4 {
+                    break Ok::<u8, String>(value);
+                }
+            }
         };
         Ok(vec![fails.await, returns.await, breaks.await])
     }

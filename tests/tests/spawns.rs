@@ -1,5 +1,11 @@
 //! `inherit_spawns`: tasks that are spawned in annotated code carry the current context.
 
+#![expect(
+    clippy::unused_async,
+    clippy::unused_self,
+    reason = "what is called need not do anything"
+)]
+
 use std::future::{Future, pending};
 
 use cancel_context::private::waiting;
