@@ -1,5 +1,6 @@
 //! A server that knows of no shutdown, ended by its scope; and as a server like any other.
 
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -97,24 +98,24 @@ async fn a_crowd_ends_with_the_scope() -> io::Result<()> {
     }
     assert_eq!(waiting(&ctx), 4 * EACH + 2);
 
-    let cancelled = Instant::now();
+    let ending = Instant::now();
     canceller.cancel();
     join_all(clients.iter_mut().map(until_closed)).await;
     let end = task.await.expect("the server does not panic");
     until_tasks(tasks).await;
-    let took = cancelled.elapsed();
+    let took = ending.elapsed();
     println!("{} connections ended after {took:?}", clients.len());
     assert!(took <= Duration::from_millis(50), "took {took:?}");
 
     // The function can leave with an error, and did so before its scope.
     let error = end.expect("`run` left first").unwrap_err();
-    assert!(error.get_ref().is_some_and(|inner| inner.is::<Cancelled>()));
+    assert!(was_cancelled(&error));
     assert_eq!(parts.made(Kind::Connection), 4 * EACH);
     parts.assert_dropped_once();
     // Those that were served left with an error as well; those that waited had none to leave with.
     let failed = failures.take();
     assert_eq!(failed.len(), 3 * EACH);
-    assert!(failed.iter().all(was_cancelled));
+    assert!(failed.iter().all(|error| was_cancelled(error.as_ref())));
     drop((error, failed));
     assert_eq!((waiting(&ctx), children(&ctx)), (0, 0));
     assert_eq!(ctx.handle_count(), handles);
@@ -122,11 +123,12 @@ async fn a_crowd_ends_with_the_scope() -> io::Result<()> {
     Ok(())
 }
 
-fn was_cancelled(error: &anyhow::Error) -> bool {
+/// Whether it is, or carries, the end of the scope.
+fn was_cancelled(error: &(dyn Error + 'static)) -> bool {
     let inner = error
         .downcast_ref::<io::Error>()
         .and_then(io::Error::get_ref);
-    error.is::<Cancelled>() || inner.is_some_and(|inner| inner.is::<Cancelled>())
+    error.is::<Cancelled>() || inner.is_some_and(<dyn Error + Send + Sync>::is::<Cancelled>)
 }
 
 // guarantee A2, A3, A6, B8
