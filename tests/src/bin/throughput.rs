@@ -3,9 +3,11 @@
 //!
 //! The server is a process of its own, started anew for each measurement; this one sends requests
 //! over loopback. Ten pairs, in the order annotated, plain, plain, annotated, so that a drift of the
-//! machine counts against both.
+//! machine counts against both. On Linux it also tells how long the server's thread was running per
+//! request, which depends less on what else the machine does.
 
 use std::env;
+use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
@@ -89,6 +91,14 @@ impl Process {
         let address = (Ipv4Addr::LOCALHOST, port.trim().parse()?).into();
         Ok(Self { child, address })
     }
+
+    /// How long its thread has been running, in nanoseconds; 0 where that is not known.
+    fn running_time(&self) -> f64 {
+        let statistics = fs::read_to_string(format!("/proc/{}/schedstat", self.child.id()));
+        let statistics = statistics.unwrap_or_default();
+        let first = statistics.split_ascii_whitespace().next();
+        first.and_then(|time| time.parse().ok()).unwrap_or(0.0)
+    }
 }
 
 impl Drop for Process {
@@ -142,8 +152,14 @@ async fn connection(
     Ok(())
 }
 
-/// Requests per second of one server.
-async fn measure(variant: &str, load: &Load) -> anyhow::Result<f64> {
+/// What was measured of one server.
+struct Measured {
+    requests_per_second: f64,
+    /// In nanoseconds.
+    running_time_per_request: f64,
+}
+
+async fn measure(variant: &str, load: &Load) -> anyhow::Result<Measured> {
     let server = Process::start(variant)?;
     let rounds = load.requests / CONNECTIONS / load.depth;
     let start = Arc::new(Barrier::new(CONNECTIONS + 1));
@@ -152,18 +168,26 @@ async fn measure(variant: &str, load: &Load) -> anyhow::Result<f64> {
         .map(tokio::spawn)
         .collect();
     start.wait().await;
-    let started = Instant::now();
+    let (started, running) = (Instant::now(), server.running_time());
     for connection in connections {
         connection.await??;
     }
-    let requests = u32::try_from(rounds * CONNECTIONS * load.depth)?;
-    Ok(f64::from(requests) / started.elapsed().as_secs_f64())
+    let requests = f64::from(u32::try_from(rounds * CONNECTIONS * load.depth)?);
+    Ok(Measured {
+        requests_per_second: requests / started.elapsed().as_secs_f64(),
+        running_time_per_request: (server.running_time() - running) / requests,
+    })
 }
 
-/// Prints each pair; gives the median of annotated over plain.
-async fn compare(load: &Load) -> anyhow::Result<f64> {
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2])
+}
+
+/// Prints each pair, and the medians of annotated over plain.
+async fn compare(load: &Load) -> anyhow::Result<()> {
     println!("{}, {CONNECTIONS} connections:", load.name);
-    let mut ratios = Vec::new();
+    let (mut ratios, mut costs) = (Vec::new(), Vec::new());
     for pair in 0..PAIRS {
         let (annotated, plain);
         if pair % 2 == 0 {
@@ -173,12 +197,21 @@ async fn compare(load: &Load) -> anyhow::Result<f64> {
             plain = measure(PLAIN, load).await?;
             annotated = measure(ANNOTATED, load).await?;
         }
-        let ratio = annotated / plain;
-        println!("  annotated {annotated:8.0}/s, plain {plain:8.0}/s, ratio {ratio:.4}");
+        let ratio = annotated.requests_per_second / plain.requests_per_second;
+        let cost = annotated.running_time_per_request - plain.running_time_per_request;
+        println!(
+            "  annotated {:8.0}/s, plain {:8.0}/s, ratio {ratio:.4}; running {:5.0} ns, {:5.0} ns",
+            annotated.requests_per_second,
+            plain.requests_per_second,
+            annotated.running_time_per_request,
+            plain.running_time_per_request,
+        );
         ratios.push(ratio);
+        costs.push(cost);
     }
-    ratios.sort_by(f64::total_cmp);
-    Ok(f64::midpoint(ratios[(PAIRS - 1) / 2], ratios[PAIRS / 2]))
+    println!("  median ratio {:.4}", median(ratios));
+    println!("  median cost {:.0} ns per request", median(costs));
+    Ok(())
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -187,8 +220,7 @@ async fn main() -> anyhow::Result<()> {
         return serve(&variant).await;
     }
     for load in &LOADS {
-        let median = compare(load).await?;
-        println!("  median ratio {median:.4}");
+        compare(load).await?;
     }
     Ok(())
 }
