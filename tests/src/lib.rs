@@ -12,6 +12,16 @@ use std::task::{Context as Task, Poll, Wake, Waker};
 
 use cancel_context::{Cancelled, Context};
 
+pub mod client;
+pub mod parts;
+pub mod server;
+
+/// The server once more, from the same source with other attributes: `plain` has none, `detached`
+/// lacks `inherit_spawns`.
+pub mod variants {
+    include!(concat!(env!("OUT_DIR"), "/variants.rs"));
+}
+
 /// Counts how often it was woken.
 #[derive(Debug, Default)]
 pub struct WakeCounter(AtomicUsize);

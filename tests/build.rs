@@ -1,0 +1,42 @@
+//! Copies the server of `src/server/` with other attributes, so that it can be compared with itself:
+//! `plain` has none, `detached` lacks `inherit_spawns`. Nothing else differs.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+const SOURCE: &str = "src/server";
+
+/// Every line that names the attribute is left out.
+fn plain(source: &str) -> String {
+    let lines = source.lines().filter(|line| !line.contains("cancellable"));
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+fn detached(source: &str) -> String {
+    source.replace("(implicit, inherit_spawns)", "(implicit)")
+}
+
+/// Writes the server as the module `name`, and gives its declaration.
+fn write(name: &str, change: fn(&str) -> String) -> io::Result<String> {
+    let root = env::var_os("OUT_DIR").expect("cargo sets it");
+    let target = PathBuf::from(root).join(name);
+    fs::create_dir_all(&target)?;
+    let mut is_changed = false;
+    for file in fs::read_dir(SOURCE)? {
+        let file = file?;
+        let source = fs::read_to_string(file.path())?;
+        let changed = change(&source);
+        is_changed |= source != changed;
+        fs::write(target.join(file.file_name()), changed)?;
+    }
+    assert!(is_changed, "the attributes of {SOURCE} were not found");
+    Ok(format!("pub mod {name};\n"))
+}
+
+fn main() -> io::Result<()> {
+    println!("cargo::rerun-if-changed={SOURCE}");
+    println!("cargo::rerun-if-changed=build.rs");
+    let modules = write("plain", plain)? + &write("detached", detached)?;
+    let root = env::var_os("OUT_DIR").expect("cargo sets it");
+    fs::write(Path::new(&root).join("variants.rs"), modules)
+}
