@@ -15,7 +15,7 @@ use pin_project_lite::pin_project;
 
 use crate::cancelled::Cancelled;
 use crate::context::Context;
-use crate::scope::{WakerId, Watch, enter_unwatched};
+use crate::scope::{self, WakerId, Watch};
 use crate::site::Site;
 use crate::tree::Node;
 use crate::waiters;
@@ -110,17 +110,18 @@ struct Delay {
 }
 
 impl Vigil {
-    /// After a poll that ended pending, and after registering: whether to leave.
+    /// After a poll that ended pending, and after registering: whether to leave; `before` is the number
+    /// of the last event before that poll.
     pub(crate) fn is_over(
         &mut self,
-        watch: &Watch,
+        before: u64,
         waker: &Waker,
         has_ended: impl FnOnce() -> bool,
     ) -> bool {
-        watch.collect_shields(|shield| self.wait_for(shield));
-        let leaves = has_ended() && !self.is_held(watch, waker);
+        scope::collect_shields(before, |shield| self.wait_for(shield));
+        let leaves = has_ended() && !self.is_held(before, waker);
         if !leaves {
-            Watch::stay();
+            scope::stay();
         }
         leaves
     }
@@ -133,14 +134,14 @@ impl Vigil {
     }
 
     /// Whether somebody below has to go first.
-    fn is_held(&mut self, watch: &Watch, waker: &Waker) -> bool {
+    fn is_held(&mut self, before: u64, waker: &Waker) -> bool {
         if let Some(delay) = &mut self.delay {
             delay.shields.retain(|shield| shield.strong_count() > 0);
             if !delay.shields.is_empty() {
                 return true;
             }
         }
-        if !watch.was_looked_below() {
+        if !scope::was_looked_below(before) {
             return false;
         }
         let has_deferred = &mut self.delay.get_or_insert_default().has_deferred;
@@ -184,26 +185,22 @@ impl<C: Borrow<Context>, F: Future> Future for Guard<'_, C, F> {
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let context = (*this.context).borrow();
-        let watched = context
-            .anchor()
-            .map(|anchor| (anchor, Watch::begin(anchor, task.waker())));
-        let entered = match &watched {
-            Some((_, watch)) => watch.enter(context),
-            None => enter_unwatched(context),
+        let anchor = context.anchor();
+        let watch = anchor.map(|anchor| Watch::begin(anchor, task.waker()));
+        let future = this.future;
+        let polled = match &watch {
+            Some(watch) => watch.poll(context, || future.poll(task)),
+            None => scope::within_unwatched(context, || future.poll(task)),
         };
-        if let Poll::Ready(value) = this.future.poll(task) {
+        if let Poll::Ready(value) = polled {
             return Poll::Ready(Ok(value));
         }
-        drop(entered);
-        let Some((anchor, watch)) = watched else {
+        let (Some(anchor), Some(watch)) = (anchor, watch) else {
             return Poll::Pending;
         };
-        if let Some(depth) = watch.depth() {
-            this.waiter.register(anchor, task.waker(), depth);
-        }
-        let is_over = this
-            .vigil
-            .is_over(&watch, task.waker(), || anchor.is_cancelled());
+        watch.register(this.waiter, anchor, task.waker());
+        let has_ended = || anchor.is_cancelled();
+        let is_over = this.vigil.is_over(watch.before(), task.waker(), has_ended);
         if is_over && let Some(cancelled) = context.cancelled_at(watch.left(Some(this.site))) {
             return Poll::Ready(Err(cancelled));
         }

@@ -25,13 +25,22 @@ use std::task::{Context as Task, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
+use crate::cancelled::{Cancelled, Left};
 use crate::context::Context;
 use crate::exits::Exit;
 use crate::guard::{Vigil, Waiter};
-use crate::scope::{self, Watch};
+use crate::scope::{self, Standing, WakerId};
 use crate::site::Site;
 
-/// An await that was parked: when, and where it or what is below it was left.
+/// What becomes of an await after it was looked at.
+enum Next {
+    Stays,
+    Leaves(Cancelled),
+    /// It has no value to leave with.
+    Parks,
+}
+
+/// An await that was parked: in which context, and where it or what is below it was left.
 struct Parked {
     context: Context,
     site: &'static Site,
@@ -45,7 +54,7 @@ impl Parked {
 
     /// Polled once more: says so again, or panics where nobody above would drop it (invariant 3).
     fn stay(&self, waker: &Waker) {
-        let is_covered = Watch::begin_current(waker, true).is_some();
+        let is_covered = !matches!(scope::standing(waker, true), Standing::Transparent);
         assert!(
             is_covered && self.context == Context::current(),
             "a future that was left at {} is polled outside of the scope that was cancelled",
@@ -71,28 +80,26 @@ impl<E> Begin<E> {
             exit: PhantomData,
         }
     }
-}
 
-impl<E: Exit> Begin<E> {
+    /// Where the context has ended: leaves, unless nobody above would drop what is parked here.
     #[cold]
-    #[inline(never)]
-    fn leave(&mut self, waker: &Waker) -> Poll<E::Output<()>> {
+    fn leave(&mut self, waker: &Waker, parks: bool) -> Next {
         if let Some(parked) = &self.parked {
             parked.stay(waker);
-            return Poll::Pending;
+            return Next::Parks;
         }
-        let Some(watch) = Watch::begin_current(waker, E::PARKS) else {
-            return Poll::Ready(E::value(()));
-        };
-        let left = scope::current_left_at(self.site).and_then(E::cancelled);
-        if let Some(left) = left {
-            return Poll::Ready(left);
+        let standing = scope::standing(waker, parks);
+        if matches!(standing, Standing::Transparent) {
+            return Next::Stays;
         }
-        self.parked = Some(Box::new(Parked::new(watch.park(self.site))));
-        if watch.depth().is_some() {
-            waker.wake_by_ref();
+        if !parks {
+            let cancelled = Context::current().left_at(self.site);
+            return cancelled.map_or(Next::Stays, Next::Leaves);
         }
-        Poll::Pending
+        scope::park(self.site);
+        self.parked = Some(Box::new(Parked::new(self.site)));
+        wake_other_owners(&standing, waker);
+        Next::Parks
     }
 }
 
@@ -109,7 +116,18 @@ impl<E: Exit> Future for Begin<E> {
         if this.parked.is_none() && !scope::current_has_ended() {
             return Poll::Ready(E::value(()));
         }
-        this.leave(task.waker())
+        match this.leave(task.waker(), E::PARKS) {
+            Next::Stays => Poll::Ready(E::value(())),
+            Next::Leaves(cancelled) => E::cancelled(cancelled).map_or(Poll::Pending, Poll::Ready),
+            Next::Parks => Poll::Pending,
+        }
+    }
+}
+
+/// Behind a waker of its own, a parked future may have another owner, which is to find out.
+fn wake_other_owners(standing: &Standing, waker: &Waker) {
+    if matches!(standing, Standing::Foreign { .. }) {
+        waker.wake_by_ref();
     }
 }
 
@@ -120,18 +138,21 @@ pin_project! {
         #[pin]
         future: Option<F>,
         site: &'static Site,
-        state: State,
+        memory: Memory,
         exit: PhantomData<fn() -> E>,
     }
 }
 
-/// What an await remembers from one poll to the next.
+/// What an await remembers from one poll to the next, where it is more than nothing.
 #[derive(Default)]
-struct State {
+struct Memory(Option<Box<Remembered>>);
+
+#[derive(Default)]
+struct Remembered {
     vigil: Vigil,
-    /// Registered only behind a waker that nobody above has promised to have woken.
+    /// Registered only behind a waker that nobody above or below has registered.
     waiter: Waiter,
-    parked: Option<Box<Parked>>,
+    parked: Option<Parked>,
 }
 
 impl<F, E> Await<F, E> {
@@ -139,68 +160,107 @@ impl<F, E> Await<F, E> {
         Self {
             future: Some(future),
             site,
-            state: State::default(),
+            memory: Memory::default(),
             exit: PhantomData,
         }
     }
 }
 
-impl State {
-    /// After a poll that ended pending: whether to leave.
-    fn is_over(&mut self, watch: &Watch, waker: &Waker) -> bool {
-        if let Some(depth) = watch.depth()
-            && let Some(anchor) = Context::current().anchor()
-        {
-            self.waiter.register(anchor, waker, depth);
+impl Memory {
+    /// After a poll that ended pending, of which `before` is the number of the last event before it.
+    #[inline(never)]
+    fn look(&mut self, site: &'static Site, before: u64, waker: &Waker, parks: bool) -> Next {
+        let standing = scope::standing(waker, parks);
+        match standing {
+            Standing::Transparent => Next::Stays,
+            Standing::Pledged
+                if self.0.is_none()
+                    && !scope::is_shielded_below(before)
+                    && !scope::current_has_ended() =>
+            {
+                scope::stay();
+                Next::Stays
+            }
+            _ => self.look_closely(site, before, waker, parks, &standing),
         }
-        self.vigil.is_over(watch, waker, scope::current_has_ended)
+    }
+
+    #[cold]
+    fn look_closely(
+        &mut self,
+        site: &'static Site,
+        before: u64,
+        waker: &Waker,
+        parks: bool,
+        standing: &Standing,
+    ) -> Next {
+        let remembered = self.0.get_or_insert_default();
+        let current = Context::current();
+        if let (Standing::Foreign { depth }, Some(anchor)) = (standing, current.anchor())
+            && !scope::is_registered_below(before, waker)
+        {
+            remembered.waiter.register(anchor, waker, *depth);
+            scope::note_registered(anchor.address(), WakerId::of(waker));
+        }
+        let has_ended = || current.is_cancelled();
+        if !remembered.vigil.is_over(before, waker, has_ended) {
+            return Next::Stays;
+        }
+        remembered.waiter = Waiter::new();
+        let below = scope::parked_below(before);
+        let left = below.unwrap_or(site);
+        if !parks {
+            scope::forget_parked();
+            let cancelled = current.cancelled_at(Some(Left::Site(left)));
+            return cancelled.map_or(Next::Stays, Next::Leaves);
+        }
+        if below.is_none() {
+            scope::park(site);
+        }
+        remembered.parked = Some(Parked::new(left));
+        wake_other_owners(standing, waker);
+        Next::Parks
+    }
+
+    /// A poll of an await that has no future any more.
+    #[cold]
+    fn stay_parked(&self, waker: &Waker) {
+        match self.0.as_ref().and_then(|memory| memory.parked.as_ref()) {
+            Some(parked) => parked.stay(waker),
+            None => panic!("an await is not polled after it was left"),
+        }
     }
 }
 
 impl<F: Future, E: Exit> Future for Await<F, E> {
     type Output = E::Output<F::Output>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(future) = this.future.as_mut().as_pin_mut() else {
-            match &this.state.parked {
-                Some(parked) => parked.stay(task.waker()),
-                None => panic!("an await is not polled after it was left"),
-            }
+            this.memory.stay_parked(task.waker());
             return Poll::Pending;
         };
-        let watch = Watch::begin_current(task.waker(), E::PARKS);
+        let before = scope::epoch();
         if let Poll::Ready(value) = future.poll(task) {
             return Poll::Ready(E::value(value));
         }
-        let Some(watch) = watch else {
-            return Poll::Pending;
+        let left = match this.memory.look(this.site, before, task.waker(), E::PARKS) {
+            Next::Stays => return Poll::Pending,
+            Next::Leaves(cancelled) => E::cancelled(cancelled),
+            Next::Parks => None,
         };
-        if !this.state.is_over(&watch, task.waker()) {
-            return Poll::Pending;
-        }
         // Dropped in this poll, before anything above learns of it.
         this.future.set(None);
-        this.state.waiter = Waiter::new();
-        if E::PARKS {
-            let site = watch.park(this.site);
-            this.state.parked = Some(Box::new(Parked::new(site)));
-            if watch.depth().is_some() {
-                task.waker().wake_by_ref();
-            }
-            return Poll::Pending;
-        }
-        let cancelled = Context::current().cancelled_at(watch.left(Some(this.site)));
-        cancelled
-            .and_then(E::cancelled)
-            .map_or(Poll::Pending, Poll::Ready)
+        left.map_or(Poll::Pending, Poll::Ready)
     }
 }
 
-// Nothing that a panic may leave half changed is visible through the state of an await: so a future
+// Nothing that a panic may leave half changed is visible through the memory of an await: so a future
 // is unwind safe when it was.
-impl UnwindSafe for State {}
-impl RefUnwindSafe for State {}
+impl UnwindSafe for Memory {}
+impl RefUnwindSafe for Memory {}
 impl<E> UnwindSafe for Begin<E> {}
 impl<E> RefUnwindSafe for Begin<E> {}
 

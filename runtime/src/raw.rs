@@ -1,4 +1,5 @@
-//! A handle that is one pointer wide: one of two roots without memory, or a shared value.
+//! A handle that is one pointer wide: one of two roots without memory, or a shared value; and a slot
+//! that lends a value to whatever runs in a closure, without counting.
 //!
 //! The only file with `unsafe`.
 //!
@@ -8,7 +9,10 @@
 //! 2. No `Arc` has one of those two addresses: they are smaller than the alignment of `usize`,
 //!    which the counts of an `Arc` force upon its value's allocation, and lie in the page that is
 //!    never mapped.
+//! 3. A [`Slot`] holds the address of a value only while `lend` borrows that value: it is put there by
+//!    `lend`, and taken away before `lend` returns, by a return as by a panic.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
@@ -125,9 +129,43 @@ unsafe impl<T: Send + Sync> Send for Handle<T> {}
 // SAFETY: as above; all methods on `&Handle` are those of `&Arc<T>`.
 unsafe impl<T: Send + Sync> Sync for Handle<T> {}
 
+/// Lends a value to whatever runs in a closure.
+pub(crate) struct Slot<T>(Cell<Option<NonNull<T>>>);
+
+impl<T> Slot<T> {
+    pub(crate) const fn new() -> Self {
+        Self(Cell::new(None))
+    }
+
+    /// Runs `action` with `value` in the slot.
+    pub(crate) fn lend<R>(&self, value: &T, action: impl FnOnce() -> R) -> R {
+        let _restored = Restored(&self.0, self.0.replace(Some(NonNull::from(value))));
+        action()
+    }
+
+    /// Looks at the value in the slot.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(Option<&T>) -> R) -> R {
+        let value = self.0.get();
+        // SAFETY:
+        // - valid for reads: by invariant 3 a call of `lend` around this one still borrows the value.
+        // - not changed meanwhile: that borrow is a shared one.
+        let value = value.map(|value| unsafe { value.as_ref() });
+        look(value)
+    }
+}
+
+/// Puts back what was in a slot.
+struct Restored<'a, T>(&'a Cell<Option<NonNull<T>>>, Option<NonNull<T>>);
+
+impl<T> Drop for Restored<'_, T> {
+    fn drop(&mut self) {
+        self.0.set(self.1);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Handle, Target};
+    use super::{Handle, Slot, Target};
     use std::sync::Arc;
 
     #[test]
@@ -151,5 +189,23 @@ mod tests {
         assert!(matches!(Handle::<u64>::todo().target(), Target::Todo));
         assert_eq!(background.strong_count(), 0);
         assert!(background.into_arc().is_none());
+    }
+
+    #[test]
+    fn a_slot_has_what_is_lent_and_gives_it_back_after_a_panic() {
+        let slot = Slot::new();
+        let seen = || slot.look(|value: Option<&String>| value.cloned());
+        let (outer, inner) = ("outer".to_owned(), "inner".to_owned());
+        slot.lend(&outer, || {
+            let nested = std::panic::AssertUnwindSafe(|| {
+                slot.lend(&inner, || {
+                    assert_eq!(seen(), Some("inner".to_owned()));
+                    std::panic::panic_any(1)
+                })
+            });
+            std::panic::catch_unwind(nested).unwrap_err();
+            assert_eq!(seen(), Some("outer".to_owned()));
+        });
+        assert_eq!(seen(), None);
     }
 }

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use crate::cancelled::Cancelled;
 use crate::context::Context;
 use crate::guard::{Vigil, Waiter};
-use crate::scope::{Entered, Watch};
+use crate::scope::{self, Watch};
 
 pin_project! {
     /// A scope; made by [`Context::run`].
@@ -28,51 +28,43 @@ pin_project! {
 impl<F: Future> Future for Run<F> {
     type Output = Result<F::Output, Cancelled>;
 
-    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let (context, mut future) = (&*this.context, this.future);
+        if !std::mem::replace(this.is_started, true)
+            && let Some(cancelled) = context.cancelled_at(None)
+        {
+            scope::within(context, || future.set(None));
+            return Poll::Ready(Err(cancelled));
+        }
+        let anchor = context.anchor();
+        let watch = anchor.map(|anchor| Watch::begin(anchor, task.waker()));
         // Also while the future is dropped: its destructors see their context.
-        let _entered = Entered::new(self.context.clone());
-        let polled = self.as_mut().poll_inside(task);
+        let polled = scope::within(context, || {
+            let inner = future.as_mut().as_pin_mut();
+            let polled = inner
+                .expect("`Run` is not polled after it ended")
+                .poll(task);
+            if let Poll::Ready(value) = polled {
+                future.set(None);
+                return Poll::Ready(Ok(value));
+            }
+            let (Some(anchor), Some(watch)) = (anchor, &watch) else {
+                return Poll::Pending;
+            };
+            watch.register(this.waiter, anchor, task.waker());
+            let has_ended = || anchor.is_cancelled();
+            let is_over = this.vigil.is_over(watch.before(), task.waker(), has_ended);
+            if is_over && let Some(cancelled) = context.cancelled_at(watch.left(None)) {
+                future.set(None);
+                return Poll::Ready(Err(cancelled));
+            }
+            Poll::Pending
+        });
         if polled.is_ready() {
-            let mut this = self.project();
-            this.future.set(None);
             *this.waiter = Waiter::new();
         }
         polled
-    }
-}
-
-impl<F: Future> Run<F> {
-    fn poll_inside(
-        self: Pin<&mut Self>,
-        task: &mut Task<'_>,
-    ) -> Poll<Result<F::Output, Cancelled>> {
-        let this = self.project();
-        if !*this.is_started {
-            *this.is_started = true;
-            if let Some(cancelled) = this.context.cancelled_at(None) {
-                return Poll::Ready(Err(cancelled));
-            }
-        }
-        let future = this
-            .future
-            .as_pin_mut()
-            .expect("`Run` is not polled after it ended");
-        let Some(anchor) = this.context.anchor() else {
-            return future.poll(task).map(Ok);
-        };
-        let watch = Watch::begin(anchor, task.waker());
-        if let Poll::Ready(value) = future.poll(task) {
-            return Poll::Ready(Ok(value));
-        }
-        let waker = task.waker();
-        if let Some(depth) = watch.depth() {
-            this.waiter.register(anchor, waker, depth);
-        }
-        let is_over = this.vigil.is_over(&watch, waker, || anchor.is_cancelled());
-        if is_over && let Some(cancelled) = this.context.cancelled_at(watch.left(None)) {
-            return Poll::Ready(Err(cancelled));
-        }
-        Poll::Pending
     }
 }
 

@@ -6,32 +6,38 @@
 //! registration from poll to poll. Awaits below that find their context and waker in the topmost
 //! frame only look.
 //!
+//! What is looked at by each await is one block of plain cells without a destructor, so that reaching it
+//! costs one offset; the current context is lent, not counted.
+//!
 //! Invariants:
 //! 1. A frame lives no longer than the poll that pushed it, also when that panics: whoever changes
 //!    a thread-local restores it by `Drop`.
 //! 2. An owner registers after its inner poll, and looks at the end after registering, so no end is
-//!    missed; an await below that found no end, relies on it.
-//! 3. `LOOKS` counts awaits that looked and stay pending. An await that finds the end although one
-//!    below it has looked in this very poll, was overtaken by the cancel: it stays for one more
-//!    poll, which it asks for, so that the innermost await is the first to leave.
+//!    missed; an await below that found no end, relies on it. An await without a frame of its own, behind
+//!    a waker that nobody above has promised anything for, registers itself unless an await below it
+//!    has done so in this very poll (`registered`).
+//! 3. Events of a poll are numbered by `epoch`: awaits that looked and stay pending, awaits that were
+//!    parked, shields that are pending, registrations. What has a higher number than an inner poll began
+//!    with, happened below. An await that finds the end although one below it has looked in this very
+//!    poll, was overtaken by the cancel: it stays for one more poll, which it asks for, so that the
+//!    innermost await is the first to leave.
 //! 4. A frame and the current context belong to a tokio task. Another task that is polled within that
 //!    poll, as those of a `LocalSet` are, has another waker, finds `background` as its current
 //!    context, and is not waited for by the shields it holds.
-//! 5. `SHIELDS` lists the shields that were pending in this poll, in the order of their polls; what
-//!    was added during an inner poll is below it. The outermost owner empties it.
+//! 5. `SHIELDS` lists the shields that were pending in this poll. The outermost owner empties it.
 //! 6. The topmost frame is that of the current context, unless that one never ends: whoever changes
 //!    one changes both. So an await without a context of its own that is *covered* by a frame of the
 //!    current context, has somebody above who looks at the same context after it, in the same poll,
 //!    and drops it. Only such an await may be parked for ever (see [`crate::implicit`]).
-//! 7. `PARKED` counts the awaits that were parked and names the last one. What it was before an inner
-//!    poll and is not after it, was parked below; whoever leaves because of it sets it back.
 
 use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use crate::cancelled::{Cancelled, Left};
+use crate::cancelled::Left;
 use crate::context::Context;
+use crate::guard::Waiter;
+use crate::raw::Slot;
 use crate::site::Site;
 
 /// The identity of a waker, comparable while somebody keeps the waker itself.
@@ -85,74 +91,143 @@ impl Frame {
         waker: WakerId::NONE,
         depth: 0,
     };
-
-    /// Puts the frame of a new owner in the place of this one.
-    fn replaced_by(self, context: usize, waker: WakerId) -> Restored {
-        FRAME.set(Self {
-            task: TaskId::current(),
-            context,
-            waker,
-            depth: self.depth + 1,
-        });
-        Restored(self)
-    }
 }
 
-/// The awaits that were parked on this thread.
+/// A waker that was registered, for which context, and when.
+#[derive(Clone, Copy)]
+struct Registered {
+    epoch: u64,
+    context: usize,
+    waker: WakerId,
+}
+
+/// The last await that was parked, and when.
 #[derive(Clone, Copy)]
 struct Parked {
-    count: u64,
-    last: Option<&'static Site>,
+    epoch: u64,
+    site: Option<&'static Site>,
+}
+
+/// The state of this thread's poll; nothing in it has a destructor.
+struct Scope {
+    /// The current context; none for `background`.
+    current: Slot<Context>,
+    /// The task in whose scope that is.
+    task: Cell<TaskId>,
+    /// The address of the context that ends it (its anchor), 0 if nothing does.
+    anchor: Cell<usize>,
+    frame: Cell<Frame>,
+    /// The number of the last event (invariant 3), and of the last of each kind.
+    epoch: Cell<u64>,
+    looked: Cell<u64>,
+    shielded: Cell<u64>,
+    parked: Cell<Parked>,
+    registered: Cell<Registered>,
 }
 
 thread_local! {
-    static CURRENT: RefCell<(TaskId, Context)> =
-        const { RefCell::new((TaskId::NONE, Context::background())) };
-    static FRAME: Cell<Frame> = const { Cell::new(Frame::NONE) };
-    static LOOKS: Cell<u64> = const { Cell::new(0) };
-    static PARKED: Cell<Parked> = const { Cell::new(Parked { count: 0, last: None }) };
-    static SHIELDS: RefCell<Vec<(TaskId, Weak<()>)>> = const { RefCell::new(Vec::new()) };
+    static SCOPE: Scope = const {
+        Scope {
+            current: Slot::new(),
+            task: Cell::new(TaskId::NONE),
+            anchor: Cell::new(0),
+            frame: Cell::new(Frame::NONE),
+            epoch: Cell::new(0),
+            looked: Cell::new(0),
+            shielded: Cell::new(0),
+            parked: Cell::new(Parked { epoch: 0, site: None }),
+            registered: Cell::new(Registered { epoch: 0, context: 0, waker: WakerId::NONE }),
+        }
+    };
+    static SHIELDS: RefCell<Vec<(u64, TaskId, Weak<()>)>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Scope {
+    fn next_epoch(&self) -> u64 {
+        let next = self.epoch.get() + 1;
+        self.epoch.set(next);
+        next
+    }
+
+    /// Says to those above that an await has looked and stays.
+    fn stay(&self) {
+        self.looked.set(self.next_epoch());
+    }
+
+    /// Whether the current context has ended, in this task.
+    fn has_ended(&self) -> bool {
+        let ended = self
+            .current
+            .look(|context| context.is_some_and(Context::is_cancelled));
+        ended && self.is_in_task()
+    }
+
+    fn is_in_task(&self) -> bool {
+        self.task.get() == TaskId::current()
+    }
+
+    fn is_current(&self, context: &Context) -> bool {
+        self.current.look(|current| match current {
+            Some(current) => current == context,
+            None => *context == Context::background(),
+        })
+    }
 }
 
 pub(crate) fn current() -> Context {
-    let current = CURRENT.try_with(|current| match &*current.borrow() {
-        (task, context) if *task == TaskId::current() => context.clone(),
-        _ => Context::background(),
-    });
-    // A destructor of another thread-local may ask when this one is gone.
-    current.unwrap_or(Context::background())
+    SCOPE.with(|scope| {
+        scope.current.look(|context| match context {
+            Some(context) if scope.is_in_task() => context.clone(),
+            _ => Context::background(),
+        })
+    })
 }
 
 /// Whether the context in whose scope this task is polled has ended.
+#[inline]
 pub(crate) fn current_has_ended() -> bool {
-    CURRENT.with_borrow(|(task, context)| context.is_cancelled() && *task == TaskId::current())
+    SCOPE.with(|scope| scope.anchor.get() != 0 && scope.has_ended())
 }
 
-/// Why the context in whose scope this task is polled has ended, for an await that is left.
-pub(crate) fn current_left_at(site: &'static Site) -> Option<Cancelled> {
-    current().left_at(site)
+/// The number of the last event; see invariant 3.
+#[inline]
+pub(crate) fn epoch() -> u64 {
+    SCOPE.with(|scope| scope.epoch.get())
 }
 
-/// Makes a context the current one until it is dropped.
-pub(crate) struct Entered {
-    previous: Option<(TaskId, Context)>,
+/// Runs `action` with `context` as the current one.
+pub(crate) fn within<R>(context: &Context, action: impl FnOnce() -> R) -> R {
+    SCOPE.with(|scope| {
+        let anchor = context.anchor().map_or(0, Context::address);
+        let _entered = Entered {
+            task: scope.task.replace(TaskId::current()),
+            anchor: scope.anchor.replace(anchor),
+        };
+        scope.current.lend(context, action)
+    })
 }
 
-impl Entered {
-    pub(crate) fn new(context: Context) -> Self {
-        let previous = CURRENT.replace((TaskId::current(), context));
-        Self {
-            previous: Some(previous),
-        }
-    }
+/// Restores what belongs to the context that was the current one.
+struct Entered {
+    task: TaskId,
+    anchor: usize,
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        if let Some(previous) = self.previous.take() {
-            // The context that is taken out may be the last handle: it is dropped after the borrow.
-            drop(CURRENT.replace(previous));
-        }
+        SCOPE.with(|scope| {
+            scope.task.set(self.task);
+            scope.anchor.set(self.anchor);
+        });
+    }
+}
+
+/// Runs `action` with `context` as the current one, unless it is; for a poll without a frame of its own.
+pub(crate) fn within_unwatched<R>(context: &Context, action: impl FnOnce() -> R) -> R {
+    if SCOPE.with(|scope| scope.is_current(context)) {
+        action()
+    } else {
+        within(context, action)
     }
 }
 
@@ -161,153 +236,212 @@ struct Restored(Frame);
 
 impl Drop for Restored {
     fn drop(&mut self) {
-        FRAME.set(self.0);
+        SCOPE.with(|scope| scope.frame.set(self.0));
         if self.0.depth == 0 {
-            SHIELDS.with_borrow_mut(Vec::clear);
+            clear_shields();
         }
     }
 }
 
-/// One poll of an await, from before its inner poll to after it.
+/// One poll of an await that has its context at hand, from before its inner poll to after it.
 pub(crate) struct Watch {
     /// If this await is an owner, which it then has to register as.
     owned: Option<Restored>,
-    looks: u64,
-    shields: usize,
+    before: u64,
     parked: Parked,
 }
 
 impl Watch {
     /// Begins a poll of an await of `anchor` with `waker`.
     pub(crate) fn begin(anchor: &Context, waker: &Waker) -> Self {
-        let above = FRAME.get();
-        let context = anchor.address();
-        let waker = WakerId::of(waker);
-        let is_pledged = above.context == context && above.waker == waker;
-        Self::above((!is_pledged).then(|| above.replaced_by(context, waker)))
-    }
-
-    /// Begins a poll of an await of the current context; `None` if that is none of this task's, never
-    /// ends, or if nobody above drops what is parked here and `parks` says that it may be.
-    pub(crate) fn begin_current(waker: &Waker, parks: bool) -> Option<Self> {
-        let above = FRAME.get();
-        let waker = WakerId::of(waker);
-        CURRENT.with_borrow(|(task, context)| {
-            let context = context.anchor()?.address();
-            if above.context == context && above.waker == waker {
-                return Some(Self::above(None));
+        SCOPE.with(|scope| {
+            let above = scope.frame.get();
+            let context = anchor.address();
+            let waker = WakerId::of(waker);
+            let is_pledged = above.context == context && above.waker == waker;
+            let owned = (!is_pledged).then(|| {
+                scope.frame.set(Frame {
+                    task: TaskId::current(),
+                    context,
+                    waker,
+                    depth: above.depth + 1,
+                });
+                Restored(above)
+            });
+            Self {
+                owned,
+                before: scope.epoch.get(),
+                parked: scope.parked.get(),
             }
-            let is_out_of_scope = *task != TaskId::current() || (parks && above.context != context);
-            (!is_out_of_scope).then(|| Self::above(Some(above.replaced_by(context, waker))))
         })
     }
 
-    fn above(owned: Option<Restored>) -> Self {
-        Self {
-            owned,
-            looks: LOOKS.get(),
-            shields: SHIELDS.with_borrow(Vec::len),
-            parked: PARKED.get(),
+    /// Runs the inner poll with `context` as the current one.
+    pub(crate) fn poll<R>(&self, context: &Context, action: impl FnOnce() -> R) -> R {
+        if self.owned.is_some() {
+            within(context, action)
+        } else {
+            within_unwatched(context, action)
         }
     }
 
-    /// Makes `context` the current one for this poll, unless it is.
-    pub(crate) fn enter(&self, context: &Context) -> Option<Entered> {
-        (self.owned.is_some() || !is_current(context)).then(|| Entered::new(context.clone()))
+    /// The number of the last event before the inner poll.
+    pub(crate) fn before(&self) -> u64 {
+        self.before
     }
 
-    /// How many owners are above, if this is one.
-    pub(crate) fn depth(&self) -> Option<u32> {
-        self.owned.as_ref().map(|restored| restored.0.depth)
-    }
-
-    /// Whether an await below looked, found no end, and stays.
-    pub(crate) fn was_looked_below(&self) -> bool {
-        LOOKS.get() != self.looks
-    }
-
-    /// Says to those above that this await has looked and stays.
-    pub(crate) fn stay() {
-        LOOKS.set(LOOKS.get().wrapping_add(1));
-    }
-
-    /// Says to those above that the await at `site` is parked, unless one below has said so.
-    pub(crate) fn park(&self, site: &'static Site) -> &'static Site {
-        if let Some(below) = self.parked_below() {
-            return below;
+    /// After a poll that ended pending: registers the waker if this is an owner.
+    pub(crate) fn register(&self, waiter: &mut Waiter, anchor: &Context, waker: &Waker) {
+        if let Some(owned) = &self.owned {
+            waiter.register(anchor, waker, owned.0.depth);
+            note_registered(anchor.address(), WakerId::of(waker));
         }
-        park(site);
-        site
     }
 
-    /// The await below that was parked last in this poll.
-    fn parked_below(&self) -> Option<&'static Site> {
-        let parked = PARKED.get();
-        parked.last.filter(|_| parked.count != self.parked.count)
-    }
-
-    /// The await that is left if this one leaves: one that was parked below, or `own`.
+    /// The await that is left if this one leaves, which has no site of its own if `own` is none: one
+    /// that was parked below, or `own`.
     pub(crate) fn left(&self, own: Option<&'static Site>) -> Option<Left> {
-        let below = self.parked_below();
-        PARKED.set(self.parked);
+        let below = parked_below(self.before);
+        SCOPE.with(|scope| scope.parked.set(self.parked));
         below.or(own).map(Left::Site)
     }
+}
 
-    /// Adds the shields that were pending below in this poll.
-    pub(crate) fn collect_shields(&self, mut add: impl FnMut(&Weak<()>)) {
-        let task = FRAME.get().task;
-        SHIELDS.with_borrow(|shields| {
-            let pending = shields.iter().skip(self.shields);
-            pending
-                .filter(|(other, _)| *other == task)
-                .for_each(|(_, shield)| add(shield));
+/// How an await without a context of its own stands in this poll.
+pub(crate) enum Standing {
+    /// In no scope of this task, or in one where nobody above would drop what is parked.
+    Transparent,
+    /// Somebody above is woken.
+    Pledged,
+    /// Behind a waker of its own, with this many owners above.
+    Foreign { depth: u32 },
+}
+
+/// How an await stands that is polled with `waker`; `parks` if it can only leave by being dropped.
+#[inline]
+pub(crate) fn standing(waker: &Waker, parks: bool) -> Standing {
+    SCOPE.with(|scope| {
+        let anchor = scope.anchor.get();
+        if anchor == 0 {
+            return Standing::Transparent;
+        }
+        let frame = scope.frame.get();
+        if frame.context == anchor && frame.waker == WakerId::of(waker) {
+            return Standing::Pledged;
+        }
+        if !scope.is_in_task() || (parks && frame.context != anchor) {
+            return Standing::Transparent;
+        }
+        let depth = frame.depth + 1;
+        Standing::Foreign { depth }
+    })
+}
+
+/// Whether an await below has registered `waker` for the current context in this poll.
+pub(crate) fn is_registered_below(before: u64, waker: &Waker) -> bool {
+    SCOPE.with(|scope| {
+        let registered = scope.registered.get();
+        registered.epoch > before
+            && registered.context == scope.anchor.get()
+            && registered.waker == WakerId::of(waker)
+    })
+}
+
+pub(crate) fn note_registered(context: usize, waker: WakerId) {
+    SCOPE.with(|scope| {
+        let epoch = scope.next_epoch();
+        scope.registered.set(Registered {
+            epoch,
+            context,
+            waker,
         });
-    }
+    });
+}
+
+/// Whether an await below looked, found no end, and stays.
+pub(crate) fn was_looked_below(before: u64) -> bool {
+    SCOPE.with(|scope| scope.looked.get() > before)
+}
+
+/// Says to those above that this await has looked and stays.
+pub(crate) fn stay() {
+    SCOPE.with(Scope::stay);
 }
 
 /// Says to those above that the await at `site` is parked.
 pub(crate) fn park(site: &'static Site) {
-    PARKED.set(Parked {
-        count: PARKED.get().count.wrapping_add(1),
-        last: Some(site),
+    SCOPE.with(|scope| {
+        let epoch = scope.next_epoch();
+        let site = Some(site);
+        scope.parked.set(Parked { epoch, site });
     });
 }
 
-/// Makes `context` the current one, unless it is; for a poll without a frame of its own.
-pub(crate) fn enter_unwatched(context: &Context) -> Option<Entered> {
-    (!is_current(context)).then(|| Entered::new(context.clone()))
+/// The await below that was parked last in this poll.
+pub(crate) fn parked_below(before: u64) -> Option<&'static Site> {
+    let parked = SCOPE.with(|scope| scope.parked.get());
+    parked.site.filter(|_| parked.epoch > before)
 }
 
-fn is_current(context: &Context) -> bool {
-    CURRENT.with_borrow(|(_, current)| current == context)
-}
-
-/// Leaves the current context and all promises above until it is dropped.
-pub(crate) struct Outside {
-    _entered: Entered,
-    _frame: Restored,
-}
-
-impl Outside {
-    pub(crate) fn new(context: Context) -> Self {
-        let above = FRAME.get();
-        FRAME.set(Frame {
-            depth: above.depth,
-            ..Frame::NONE
+/// Forgets what was parked below: whoever leaves because of it has named it.
+pub(crate) fn forget_parked() {
+    SCOPE.with(|scope| {
+        scope.parked.set(Parked {
+            epoch: 0,
+            site: None,
         });
-        Self {
-            _entered: Entered::new(context),
-            _frame: Restored(above),
-        }
+    });
+}
+
+/// Whether a shield below was pending in this poll.
+pub(crate) fn is_shielded_below(before: u64) -> bool {
+    SCOPE.with(|scope| scope.shielded.get() > before)
+}
+
+/// Gives the shields that were pending below in this poll.
+pub(crate) fn collect_shields(before: u64, mut add: impl FnMut(&Weak<()>)) {
+    if !is_shielded_below(before) {
+        return;
     }
+    let task = SCOPE.with(|scope| scope.frame.get().task);
+    SHIELDS.with_borrow(|shields| {
+        let below = shields.iter().filter(|(epoch, ..)| *epoch > before);
+        below
+            .filter(|(_, other, _)| *other == task)
+            .for_each(|(.., shield)| add(shield));
+    });
 }
 
 /// A shield that is pending; the owners above wait for it.
 pub(crate) fn note_shield(shield: &Arc<()>) {
-    if FRAME.get().depth > 0 {
-        let entry = (TaskId::current(), Arc::downgrade(shield));
-        SHIELDS.with_borrow_mut(|shields| shields.push(entry));
+    SCOPE.with(|scope| {
+        if scope.frame.get().depth > 0 {
+            let epoch = scope.next_epoch();
+            scope.shielded.set(epoch);
+            let entry = (epoch, TaskId::current(), Arc::downgrade(shield));
+            SHIELDS.with_borrow_mut(|shields| shields.push(entry));
+        }
+    });
+}
+
+fn clear_shields() {
+    let is_used = SCOPE.with(|scope| scope.shielded.replace(0) != 0);
+    if is_used {
+        SHIELDS.with_borrow_mut(Vec::clear);
     }
+}
+
+/// Runs `action` with `context` as the current one, and without the promises above.
+pub(crate) fn outside_of_frames<R>(context: &Context, action: impl FnOnce() -> R) -> R {
+    let above = SCOPE.with(|scope| {
+        let above = scope.frame.get();
+        scope.frame.replace(Frame {
+            depth: above.depth,
+            ..Frame::NONE
+        })
+    });
+    let _restored = Restored(above);
+    within(context, action)
 }
 
 /// Runs `action` in no scope: for a synchronous `block_on` inside of a task.
@@ -328,6 +462,5 @@ pub(crate) fn note_shield(shield: &Arc<()>) {
 /// # }
 /// ```
 pub fn outside<T>(action: impl FnOnce() -> T) -> T {
-    let _outside = Outside::new(Context::background());
-    action()
+    outside_of_frames(&Context::background(), action)
 }

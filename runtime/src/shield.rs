@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 
 use crate::context::Context;
 use crate::run::Run;
-use crate::scope::{Outside, note_shield};
+use crate::scope::{note_shield, outside_of_frames};
 
 pin_project! {
     /// A future that runs to completion although its context is cancelled; made by
@@ -39,10 +39,8 @@ impl<F: Future> Future for Shield<F> {
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let polled = {
-            let _outside = Outside::new(this.context.clone());
-            this.future.poll(task)
-        };
+        let future = this.future;
+        let polled = outside_of_frames(this.context, || future.poll(task));
         if polled.is_pending() {
             note_shield(this.pending.get_or_insert_default());
         } else {

@@ -4,7 +4,7 @@ use tokio::task::{JoinHandle, LocalSet};
 
 use crate::cancelled::Cancelled;
 use crate::context::Context;
-use crate::scope::Entered;
+use crate::scope;
 
 /// Spawning.
 impl Context {
@@ -70,8 +70,7 @@ impl Context {
             if let Some(cancelled) = context.cancelled_at(None) {
                 return Err(cancelled);
             }
-            let _entered = Entered::new(context.clone());
-            Ok(work(&context))
+            Ok(scope::within(&context, || work(&context)))
         })
     }
 
