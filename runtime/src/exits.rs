@@ -86,7 +86,7 @@ impl<R> Exit for Returns<R> {
 
 /// Asks how a function that returns `T` leaves: `Leave::<T>::new().how()` is a [`Returns`] where
 /// `T: FromCancelled`, also in generic code, since methods are looked up here first; and otherwise
-/// an [`Unwinds`], found by `Deref`.
+/// an `Unwinds`, found by `Deref`.
 pub struct Leave<T>(Otherwise<T>);
 
 /// Where the method is found that holds for every `T`.

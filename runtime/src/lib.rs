@@ -97,6 +97,14 @@
 //! context once. A task registers one waker per context, not one per await. A deadline costs a look
 //! at the clock per await, and an entry with the runtime's one driver only while somebody waits.
 //!
+//! # Coming from …
+//!
+//! The [`guide`] goes step by step, with *before* and *after*:
+//!
+//! - [from nothing](guide::from_nothing): a tokio code base in which nothing is cancelled.
+//! - [from `CancellationToken`](guide::from_tokens) and `select!`.
+//! - [from Go](guide::from_go) and its `context`.
+//!
 //! # Features
 //!
 //! - `macros` (default): the attribute.
@@ -145,6 +153,10 @@ pub mod private;
 pub mod guarantees {
     #![doc = include_str!("guarantees.md")]
 }
+
+// Its examples need both.
+#[cfg(all(feature = "macros", feature = "tokio"))]
+pub mod guide;
 
 pub use as_context::AsContext;
 pub use callbacks::{AfterCancel, InterruptGuard};
