@@ -135,7 +135,7 @@ impl Context {
     /// ```
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.node().is_some_and(|node| node.end().is_some())
+        self.node().is_some_and(Node::has_ended)
     }
 
     /// Gives the context's end as an error: for loops that burn CPU, and for blocking code.

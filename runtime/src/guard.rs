@@ -188,9 +188,9 @@ impl<C: Borrow<Context>, F: Future> Future for Guard<'_, C, F> {
         let anchor = context.anchor();
         let watch = anchor.map(|anchor| Watch::begin(anchor, task.waker()));
         let future = this.future;
-        let polled = match &watch {
-            Some(watch) => watch.poll(context, || future.poll(task)),
-            None => scope::within_unwatched(context, || future.poll(task)),
+        let polled = match (&watch, anchor) {
+            (Some(watch), Some(anchor)) => watch.poll(context, anchor, || future.poll(task)),
+            _ => scope::within_unwatched(context, || future.poll(task)),
         };
         if let Poll::Ready(value) = polled {
             return Poll::Ready(Ok(value));

@@ -19,6 +19,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context as Task, Poll, Waker};
@@ -143,9 +144,19 @@ pin_project! {
     }
 }
 
-/// What an await remembers from one poll to the next, where it is more than nothing.
+/// What an await remembers from one poll to the next, where it is more than nothing. Dropping nothing
+/// costs one look.
 #[derive(Default)]
-struct Memory(Option<Box<Remembered>>);
+struct Memory(ManuallyDrop<Option<Box<Remembered>>>);
+
+impl Drop for Memory {
+    #[inline]
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            self.forget();
+        }
+    }
+}
 
 #[derive(Default)]
 struct Remembered {
@@ -167,22 +178,19 @@ impl<F, E> Await<F, E> {
 }
 
 impl Memory {
+    #[cold]
+    #[inline(never)]
+    fn forget(&mut self) {
+        drop(self.0.take());
+    }
+
     /// After a poll that ended pending, of which `before` is the number of the last event before it.
     #[inline(never)]
     fn look(&mut self, site: &'static Site, before: u64, waker: &Waker, parks: bool) -> Next {
-        let standing = scope::standing(waker, parks);
-        match standing {
-            Standing::Transparent => Next::Stays,
-            Standing::Pledged
-                if self.0.is_none()
-                    && !scope::is_shielded_below(before)
-                    && !scope::current_has_ended() =>
-            {
-                scope::stay();
-                Next::Stays
-            }
-            _ => self.look_closely(site, before, waker, parks, &standing),
+        if self.0.is_none() && scope::stays(before, waker) {
+            return Next::Stays;
         }
+        self.look_closely(site, before, waker, parks)
     }
 
     #[cold]
@@ -192,11 +200,14 @@ impl Memory {
         before: u64,
         waker: &Waker,
         parks: bool,
-        standing: &Standing,
     ) -> Next {
+        let standing = scope::standing(waker, parks);
+        if matches!(standing, Standing::Transparent) {
+            return Next::Stays;
+        }
         let remembered = self.0.get_or_insert_default();
         let current = Context::current();
-        if let (Standing::Foreign { depth }, Some(anchor)) = (standing, current.anchor())
+        if let (Standing::Foreign { depth }, Some(anchor)) = (&standing, current.anchor())
             && !scope::is_registered_below(before, waker)
         {
             remembered.waiter.register(anchor, waker, *depth);
@@ -218,7 +229,7 @@ impl Memory {
             scope::park(site);
         }
         remembered.parked = Some(Parked::new(left));
-        wake_other_owners(standing, waker);
+        wake_other_owners(&standing, waker);
         Next::Parks
     }
 

@@ -40,7 +40,7 @@ impl<F: Future> Future for Run<F> {
         let anchor = context.anchor();
         let watch = anchor.map(|anchor| Watch::begin(anchor, task.waker()));
         // Also while the future is dropped: its destructors see their context.
-        let polled = scope::within(context, || {
+        let poll = || {
             let inner = future.as_mut().as_pin_mut();
             let polled = inner
                 .expect("`Run` is not polled after it ended")
@@ -60,7 +60,11 @@ impl<F: Future> Future for Run<F> {
                 return Poll::Ready(Err(cancelled));
             }
             Poll::Pending
-        });
+        };
+        let polled = match (anchor, &watch) {
+            (Some(anchor), Some(watch)) => watch.poll(context, anchor, poll),
+            _ => scope::within(context, poll),
+        };
         if polled.is_ready() {
             *this.waiter = Waiter::new();
         }

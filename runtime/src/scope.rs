@@ -84,13 +84,41 @@ struct Frame {
     depth: u32,
 }
 
-impl Frame {
+/// The topmost frame; most looks need two of its fields only.
+struct FrameCells {
+    task: Cell<TaskId>,
+    context: Cell<usize>,
+    waker: Cell<WakerId>,
+    depth: Cell<u32>,
+}
+
+impl FrameCells {
     const NONE: Self = Self {
-        task: TaskId::NONE,
-        context: 0,
-        waker: WakerId::NONE,
-        depth: 0,
+        task: Cell::new(TaskId::NONE),
+        context: Cell::new(0),
+        waker: Cell::new(WakerId::NONE),
+        depth: Cell::new(0),
     };
+
+    fn get(&self) -> Frame {
+        Frame {
+            task: self.task.get(),
+            context: self.context.get(),
+            waker: self.waker.get(),
+            depth: self.depth.get(),
+        }
+    }
+
+    fn set(&self, frame: Frame) {
+        self.task.set(frame.task);
+        self.context.set(frame.context);
+        self.waker.set(frame.waker);
+        self.depth.set(frame.depth);
+    }
+
+    fn is_of(&self, context: usize, waker: WakerId) -> bool {
+        self.context.get() == context && self.waker.get() == waker
+    }
 }
 
 /// A waker that was registered, for which context, and when.
@@ -116,7 +144,7 @@ struct Scope {
     task: Cell<TaskId>,
     /// The address of the context that ends it (its anchor), 0 if nothing does.
     anchor: Cell<usize>,
-    frame: Cell<Frame>,
+    frame: FrameCells,
     /// The number of the last event (invariant 3), and of the last of each kind.
     epoch: Cell<u64>,
     looked: Cell<u64>,
@@ -131,7 +159,7 @@ thread_local! {
             current: Slot::new(),
             task: Cell::new(TaskId::NONE),
             anchor: Cell::new(0),
-            frame: Cell::new(Frame::NONE),
+            frame: FrameCells::NONE,
             epoch: Cell::new(0),
             looked: Cell::new(0),
             shielded: Cell::new(0),
@@ -184,7 +212,6 @@ pub(crate) fn current() -> Context {
 }
 
 /// Whether the context in whose scope this task is polled has ended.
-#[inline]
 pub(crate) fn current_has_ended() -> bool {
     SCOPE.with(|scope| scope.anchor.get() != 0 && scope.has_ended())
 }
@@ -197,10 +224,20 @@ pub(crate) fn epoch() -> u64 {
 
 /// Runs `action` with `context` as the current one.
 pub(crate) fn within<R>(context: &Context, action: impl FnOnce() -> R) -> R {
+    let anchor = context.anchor().map_or(0, Context::address);
+    within_anchor(context, anchor, TaskId::current(), action)
+}
+
+#[inline]
+fn within_anchor<R>(
+    context: &Context,
+    anchor: usize,
+    task: TaskId,
+    action: impl FnOnce() -> R,
+) -> R {
     SCOPE.with(|scope| {
-        let anchor = context.anchor().map_or(0, Context::address);
         let _entered = Entered {
-            task: scope.task.replace(TaskId::current()),
+            task: scope.task.replace(task),
             anchor: scope.anchor.replace(anchor),
         };
         scope.current.lend(context, action)
@@ -255,11 +292,10 @@ impl Watch {
     /// Begins a poll of an await of `anchor` with `waker`.
     pub(crate) fn begin(anchor: &Context, waker: &Waker) -> Self {
         SCOPE.with(|scope| {
-            let above = scope.frame.get();
             let context = anchor.address();
             let waker = WakerId::of(waker);
-            let is_pledged = above.context == context && above.waker == waker;
-            let owned = (!is_pledged).then(|| {
+            let owned = (!scope.frame.is_of(context, waker)).then(|| {
+                let above = scope.frame.get();
                 scope.frame.set(Frame {
                     task: TaskId::current(),
                     context,
@@ -276,13 +312,18 @@ impl Watch {
         })
     }
 
-    /// Runs the inner poll with `context` as the current one.
-    pub(crate) fn poll<R>(&self, context: &Context, action: impl FnOnce() -> R) -> R {
-        if self.owned.is_some() {
-            within(context, action)
-        } else {
-            within_unwatched(context, action)
+    /// Runs the inner poll with `context`, which `anchor` ends, as the current one.
+    pub(crate) fn poll<R>(
+        &self,
+        context: &Context,
+        anchor: &Context,
+        action: impl FnOnce() -> R,
+    ) -> R {
+        if self.owned.is_none() {
+            return within_unwatched(context, action);
         }
+        let task = SCOPE.with(|scope| scope.frame.task.get());
+        within_anchor(context, anchor.address(), task, action)
     }
 
     /// The number of the last event before the inner poll.
@@ -318,22 +359,39 @@ pub(crate) enum Standing {
 }
 
 /// How an await stands that is polled with `waker`; `parks` if it can only leave by being dropped.
-#[inline]
 pub(crate) fn standing(waker: &Waker, parks: bool) -> Standing {
     SCOPE.with(|scope| {
         let anchor = scope.anchor.get();
         if anchor == 0 {
             return Standing::Transparent;
         }
-        let frame = scope.frame.get();
-        if frame.context == anchor && frame.waker == WakerId::of(waker) {
+        if scope.frame.is_of(anchor, WakerId::of(waker)) {
             return Standing::Pledged;
         }
-        if !scope.is_in_task() || (parks && frame.context != anchor) {
+        let is_covered = scope.frame.context.get() == anchor;
+        if !scope.is_in_task() || (parks && !is_covered) {
             return Standing::Transparent;
         }
-        let depth = frame.depth + 1;
+        let depth = scope.frame.depth.get() + 1;
         Standing::Foreign { depth }
+    })
+}
+
+/// After a poll that ended pending: whether there is nothing to do but to say so to those above. True
+/// in no scope; and if somebody above is woken, no shield is below, and the context has not ended.
+pub(crate) fn stays(before: u64, waker: &Waker) -> bool {
+    SCOPE.with(|scope| {
+        let anchor = scope.anchor.get();
+        if anchor == 0 {
+            return true;
+        }
+        let stays = scope.frame.is_of(anchor, WakerId::of(waker))
+            && scope.shielded.get() <= before
+            && !scope.has_ended();
+        if stays {
+            scope.stay();
+        }
+        stays
     })
 }
 
@@ -394,7 +452,7 @@ pub(crate) fn forget_parked() {
 }
 
 /// Whether a shield below was pending in this poll.
-pub(crate) fn is_shielded_below(before: u64) -> bool {
+fn is_shielded_below(before: u64) -> bool {
     SCOPE.with(|scope| scope.shielded.get() > before)
 }
 
@@ -403,7 +461,7 @@ pub(crate) fn collect_shields(before: u64, mut add: impl FnMut(&Weak<()>)) {
     if !is_shielded_below(before) {
         return;
     }
-    let task = SCOPE.with(|scope| scope.frame.get().task);
+    let task = SCOPE.with(|scope| scope.frame.task.get());
     SHIELDS.with_borrow(|shields| {
         let below = shields.iter().filter(|(epoch, ..)| *epoch > before);
         below
@@ -415,7 +473,7 @@ pub(crate) fn collect_shields(before: u64, mut add: impl FnMut(&Weak<()>)) {
 /// A shield that is pending; the owners above wait for it.
 pub(crate) fn note_shield(shield: &Arc<()>) {
     SCOPE.with(|scope| {
-        if scope.frame.get().depth > 0 {
+        if scope.frame.depth.get() > 0 {
             let epoch = scope.next_epoch();
             scope.shielded.set(epoch);
             let entry = (epoch, TaskId::current(), Arc::downgrade(shield));
@@ -435,10 +493,10 @@ fn clear_shields() {
 pub(crate) fn outside_of_frames<R>(context: &Context, action: impl FnOnce() -> R) -> R {
     let above = SCOPE.with(|scope| {
         let above = scope.frame.get();
-        scope.frame.replace(Frame {
-            depth: above.depth,
-            ..Frame::NONE
-        })
+        scope.frame.context.set(0);
+        scope.frame.waker.set(WakerId::NONE);
+        scope.frame.task.set(TaskId::NONE);
+        above
     });
     let _restored = Restored(above);
     within(context, action)

@@ -110,6 +110,7 @@ impl Node {
     }
 
     /// Why it has ended, if it has; consults the clock.
+    #[inline(never)]
     pub(crate) fn end(&self) -> Option<&Arc<End>> {
         if self.end.get().is_none() {
             let mut moment = Moment::default();
@@ -118,6 +119,28 @@ impl Node {
             }
         }
         self.end.get()
+    }
+
+    /// Whether it has ended; consults the clock.
+    ///
+    /// Most contexts end by a cancel only: then one look at each node above tells.
+    pub(crate) fn has_ended(&self) -> bool {
+        let mut node = self;
+        while node.end.get().is_none() && node.ends_by_cancel() {
+            match node.lineage.node() {
+                Some(parent) => node = parent,
+                None => return false,
+            }
+        }
+        self.end().is_some()
+    }
+
+    /// Whether it ends with its lineage or by being told, and by nothing else.
+    fn ends_by_cancel(&self) -> bool {
+        matches!(
+            self.role,
+            Role::Cancel(_) | Role::Completion(_) | Role::Value(..) | Role::Name(_)
+        )
     }
 
     /// Why it has ended, as far as somebody has found out.
