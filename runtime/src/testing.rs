@@ -30,6 +30,7 @@
 //! ```
 
 use std::collections::HashSet;
+use std::io::Write;
 
 use crate::canceller::Canceller;
 use crate::context::Context;
@@ -105,10 +106,17 @@ impl Countdown {
     fn report_end(&self) {
         let (seed, name, state) = (self.seed, &self.name, self.state.lock());
         let (awaits, sites) = (state.awaits, state.sites.len());
-        eprintln!(
-            "cancel-context: seed {seed}: {name} ran to its end, {awaits} awaits were checked at {sites} sites"
-        );
+        say(&format!(
+            "seed {seed}: {name} ran to its end, {awaits} awaits were checked at {sites} sites"
+        ));
     }
+}
+
+/// Prints a line, in one piece though other threads print as well.
+fn say(text: &str) {
+    let line = format!("cancel-context: {text}\n");
+    // A test whose output is closed is to go on.
+    drop(std::io::stderr().lock().write_all(line.as_bytes()));
 }
 
 /// As an await begins: counts it, if a test is around it.

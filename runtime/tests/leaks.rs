@@ -12,9 +12,10 @@ use std::sync::Arc;
 use std::task::{Context as Task, Waker};
 use std::time::Duration;
 
-use cancel_context::private::{children, waiting};
-use cancel_context::{Canceller, Context};
-use futures::FutureExt;
+use cancel_context::private::{around, begin, children, waiting};
+use cancel_context::{Canceller, Context, Site};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 
 const MANY: usize = 1_000_000;
 const LONG: Duration = Duration::from_secs(3600);
@@ -155,6 +156,31 @@ fn a_million_lost_select_arms_leave_nothing() {
     assert_leaves_nothing(MANY, |root| {
         let arms = futures::future::select(root.cancelled(), ready(7));
         assert!(arms.now_or_never().is_some());
+    });
+}
+
+/// An await without a context of its own, as the attribute makes it.
+async fn implicit_await() {
+    static SITE: Site = Site::new("pending()", "leaks::implicit_await");
+    around(begin(&SITE).await, pending::<()>(), &SITE).await;
+}
+
+// guarantee A6, B8
+#[test]
+fn awaits_that_were_unwound_or_lost_leave_nothing() {
+    assert_leaves_nothing(MANY / 10, |root| {
+        let (child, canceller) = root.with_cancel();
+        // One behind the waker of the scope, one behind a waker of its own.
+        let members = FuturesUnordered::from_iter([implicit_await()]);
+        let mut unwound = pin!(child.run(async {
+            futures::join!(implicit_await(), members.count());
+        }));
+        let mut lost = pin!(root.run(implicit_await()));
+        let mut task = Task::from_waker(Waker::noop());
+        assert!(unwound.as_mut().poll(&mut task).is_pending());
+        assert!(lost.as_mut().poll(&mut task).is_pending());
+        canceller.cancel();
+        assert!(unwound.as_mut().poll(&mut task).is_ready());
     });
 }
 

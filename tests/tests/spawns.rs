@@ -215,3 +215,20 @@ async fn arguments_may_borrow_leave_and_await() {
     ends.sort_unstable();
     assert_eq!(ends, [1, 5, 9]);
 }
+
+struct Purge(JoinHandle<String>);
+
+#[cancellable(implicit, inherit_spawns)]
+impl Purge {
+    fn open() -> Self {
+        Self(tokio::spawn(path()))
+    }
+}
+
+// guarantee A3
+#[tokio::test]
+async fn a_constructor_in_an_annotated_block_spawns_into_the_scope() {
+    let ctx = Context::background().with_name("job");
+    let purge = ctx.run(async { Purge::open() }).await.unwrap();
+    assert_eq!(purge.0.await.unwrap(), "job");
+}

@@ -37,6 +37,7 @@ struct Site<'r> {
     at: At,
     function: &'r str,
     kind: &'static str,
+    allowed: bool,
     expression: &'r str,
     r#macro: bool,
 }
@@ -127,6 +128,7 @@ fn sites(report: &Report) -> Vec<Site<'_>> {
         at: at(source, site.place),
         function: &function.name,
         kind: kind_name(site.kind),
+        allowed: site.is_allowed,
         expression: &site.expression,
         r#macro: site.is_macro,
     });

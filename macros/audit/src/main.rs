@@ -23,7 +23,8 @@
 //! - *checked*: a cancellation point.
 //! - *shielded*: in `#[shield]` or `ctx.shield(…)`; runs to completion.
 //! - *opaque*: in tokens of a macro that cannot be read; stays as it was.
-//! - *detached*: in a future that is handed to a task of its own, which is in no scope.
+//! - *detached*: in a future that is handed to a task of its own, which is in no scope; `--deny` passes
+//!   over those that `#[cancellable(allow(detached))]` allows.
 //! - *not annotated*: in code without the attribute.
 //!
 //! `select!`, `join!` and `try_join!` are awaits too, though they write none.
@@ -49,7 +50,7 @@
 //! ```text
 //! {
 //!   "version": 1,
-//!   "sites": [{ "file", "line", "column", "function", "kind", "expression", "macro" }],
+//!   "sites": [{ "file", "line", "column", "function", "kind", "allowed", "expression", "macro" }],
 //!   "functions": [{ "file", "line", "column", "name", "async", "annotation", "block" }],
 //!   "findings": [{ "file", "line", "column", "function", "name", "message" }],
 //!   "todos": [{ "file", "line", "column", "function" }],

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use cancel_context_syntax::inspect::Place;
+use cancel_context_syntax::inspect::{Await, Place};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 
@@ -17,7 +17,7 @@ pub(crate) fn print(report: &Report) -> String {
         [
             at(&source.path, site.place),
             function.name.clone(),
-            kind_name(site.kind).replace('-', " "),
+            kind_text(site),
             one_line(&site.expression),
         ]
     });
@@ -56,6 +56,15 @@ pub(crate) fn print(report: &Report) -> String {
     );
     text.push_str(&summary(report));
     text
+}
+
+fn kind_text(site: &Await) -> String {
+    let name = kind_name(site.kind).replace('-', " ");
+    if site.is_allowed {
+        name + ", allowed"
+    } else {
+        name
+    }
 }
 
 fn all<'r, T: 'r>(

@@ -2,9 +2,9 @@
 //! blocks within.
 //!
 //! A function may have an attribute of its own, whose options come before those of the block;
-//! `#[cancellable(skip)]` leaves it, or a block, as it is. A sync function that returns a future is
-//! annotated if `#[async_trait]` has made it from an async one, and everywhere in implicit mode, where
-//! its signature stays.
+//! `#[cancellable(skip)]` leaves it, or a block, as it is. A sync function is annotated if `#[async_trait]`
+//! has made it from an async one; and in implicit mode, where its signature stays, if anything is
+//! awaited in it, or spawned while `inherit_spawns` is on.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
@@ -191,11 +191,9 @@ fn is_async(function: &Function, options: &Options) -> bool {
     if function.signature.asyncness.is_some() {
         return true;
     }
-    let lifetimes = &mut function.signature.generics.lifetimes();
-    let is_made = lifetimes.any(|lifetime| lifetime.lifetime.ident == "async_trait");
-    if !is_made && !options.is_implicit() {
-        return false;
+    let mut lifetimes = function.signature.generics.lifetimes();
+    if lifetimes.any(|lifetime| lifetime.lifetime.ident == "async_trait") {
+        return Shape::of(function, options, &mut Errors::default()).is_some();
     }
-    Shape::of(function, options, &mut Errors::default())
-        .is_some_and(|shape| is_made || shape.returns_future())
+    options.is_implicit() && function.has_work(options.inherit_spawns.is_some())
 }

@@ -6,6 +6,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Block, Expr, ExprAsync, Signature, Stmt, Token, Visibility};
 
 use crate::signature::Form;
+use crate::spawns;
 use crate::tokens::has_await;
 
 /// A free function, method, or trait method.
@@ -83,10 +84,11 @@ impl Function {
         }
     }
 
-    /// Whether anything is awaited in the body, by nested `async` blocks.
-    pub(crate) fn has_nested_await(&self) -> bool {
-        let body = self.body.as_ref();
-        body.is_some_and(|body| has_await(body.to_token_stream()))
+    /// Whether anything is awaited in the body, by nested `async` blocks; or, if `spawns` counts, spawned.
+    pub(crate) fn has_work(&self, spawns: bool) -> bool {
+        self.body.as_ref().is_some_and(|body| {
+            has_await(body.to_token_stream()) || (spawns && spawns::has_inheriting(body))
+        })
     }
 }
 

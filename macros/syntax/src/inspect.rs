@@ -81,6 +81,8 @@ pub struct Await {
     pub place: Place,
     /// How it is treated.
     pub kind: AwaitKind,
+    /// Whether it is detached on purpose, by `allow(detached)`.
+    pub is_allowed: bool,
     /// The awaited expression, on one line, cut short.
     pub expression: String,
     /// Whether it is a `select!`, `join!` or `try_join!`, which await without an `.await`.

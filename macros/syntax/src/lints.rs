@@ -231,6 +231,11 @@ impl<'ast> Visit<'ast> for Checker<'_> {
     fn visit_item(&mut self, _: &'ast Item) {}
 }
 
+/// Whether an attribute of ours on a statement says `allow(detached)`.
+pub(crate) fn allows_detached(attribute: &Attribute) -> bool {
+    allowed(attribute, &mut Errors::default()).contains(&Lint::Detached)
+}
+
 /// The lints of `#[cancellable(allow(…))]` on a statement.
 fn allowed(attribute: &Attribute, errors: &mut Errors) -> Vec<Lint> {
     let list = attribute.meta.require_list().ok();

@@ -8,12 +8,14 @@
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Expr, ExprMacro, Ident, Item, Local, Stmt, Type};
+use syn::{Attribute, Block, Expr, ExprMacro, Ident, Item, Local, Stmt, Type};
 
 use crate::attributes;
 use crate::diagnostics::Errors;
 use crate::emit::{Emitter, Guarded, Mode};
+use crate::finding::Lint;
 use crate::function::tail_async_block_of;
+use crate::lints;
 use crate::options::Options;
 use crate::signature::ends;
 use crate::site::{Site, SiteKind};
@@ -38,6 +40,8 @@ pub(crate) struct Rewriter<'a> {
     pub(crate) shields: usize,
     /// Whether this is handed to a task of its own, which is in no scope.
     pub(crate) is_detached: bool,
+    /// Whether that is allowed here.
+    allows_detached: bool,
 }
 
 impl<'a> Rewriter<'a> {
@@ -51,7 +55,17 @@ impl<'a> Rewriter<'a> {
             uses_locals: false,
             shields: 0,
             is_detached: false,
+            allows_detached: options.allows(Lint::Detached),
         }
+    }
+
+    /// Takes our attributes off, and visits what they are on with what they allow.
+    fn with_attributes(&mut self, attributes: Vec<Attribute>, visit: impl FnOnce(&mut Self)) {
+        let allows = attributes.iter().any(lints::allows_detached);
+        let outer = self.allows_detached;
+        self.allows_detached |= allows;
+        visit(self);
+        self.allows_detached = outer;
     }
 
     /// Rewrites the block whose awaits belong to the function, within `body`; all else in `body` is
@@ -122,6 +136,7 @@ impl<'a> Rewriter<'a> {
     pub(crate) fn record(&mut self, kind: SiteKind, span: Span, expression: String) {
         self.sites.push(Site {
             kind,
+            is_allowed: kind == SiteKind::Detached && self.allows_detached,
             span,
             expression,
         });
@@ -173,7 +188,14 @@ impl<'a> Rewriter<'a> {
         let Stmt::Macro(call) = statement else {
             return;
         };
-        attributes::take(&mut call.attrs, is_ours);
+        let ours = attributes::take(&mut call.attrs, is_ours);
+        self.with_attributes(ours, |rewriter| rewriter.unshielded_macro(statement));
+    }
+
+    fn unshielded_macro(&mut self, statement: &mut Stmt) {
+        let Stmt::Macro(call) = statement else {
+            return;
+        };
         let shield = self.take_shield(&mut call.attrs);
         let semicolon = call.semi_token;
         if let Some(shield) = shield {
@@ -192,7 +214,11 @@ impl<'a> Rewriter<'a> {
 impl VisitMut for Rewriter<'_> {
     fn visit_expr_mut(&mut self, expression: &mut Expr) {
         if let Some(attributes) = attributes::of_expression(expression) {
-            attributes::take(attributes, is_ours);
+            let ours = attributes::take(attributes, is_ours);
+            if !ours.is_empty() {
+                self.with_attributes(ours, |rewriter| rewriter.visit_expr_mut(expression));
+                return;
+            }
             if let Some(shield) = self.take_shield(attributes) {
                 self.shielded(&shield, expression);
                 return;
@@ -216,7 +242,11 @@ impl VisitMut for Rewriter<'_> {
     }
 
     fn visit_local_mut(&mut self, local: &mut Local) {
-        attributes::take(&mut local.attrs, is_ours);
+        let ours = attributes::take(&mut local.attrs, is_ours);
+        if !ours.is_empty() {
+            self.with_attributes(ours, |rewriter| rewriter.visit_local_mut(local));
+            return;
+        }
         let shield = self.take_shield(&mut local.attrs);
         match (shield, &mut local.init) {
             (Some(shield), Some(init)) => {

@@ -82,7 +82,8 @@ impl Shape {
         let form = form(signature)
             .filter(|form| !options.is_implicit() || function.ends_as(form))
             .or_else(|| {
-                (options.is_implicit() && function.has_nested_await()).then_some(Form::Plain)
+                let inherits = options.inherit_spawns.is_some();
+                (options.is_implicit() && function.has_work(inherits)).then_some(Form::Plain)
             });
         let Some(form) = form else {
             report_formless(function, errors);
@@ -90,11 +91,6 @@ impl Shape {
         };
         let source = source(function, &form, options, errors)?;
         Some(Self { form, source })
-    }
-
-    /// Whether it is an async function by what it returns.
-    pub(crate) fn returns_future(&self) -> bool {
-        matches!(self.form, Form::Future(_))
     }
 
     /// The type that a cancelled call returns; `None` for `()` that is left out, or unknown.

@@ -25,6 +25,8 @@ pub enum SiteKind {
 pub struct Site {
     /// How it is treated.
     pub kind: SiteKind,
+    /// Whether it is detached on purpose, by `allow(detached)`.
+    pub is_allowed: bool,
     /// The `await` keyword, or the name of the macro that awaits.
     pub span: Span,
     /// The awaited expression, on one line, cut short.

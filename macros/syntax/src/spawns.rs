@@ -4,7 +4,7 @@
 //! function or method. What is no future is left alone.
 
 use syn::visit::{self, Visit};
-use syn::{Expr, ExprAsync, ExprAwait, ExprClosure, Ident, Item, Macro};
+use syn::{Block, Expr, ExprAsync, ExprAwait, ExprClosure, Ident, Item, Macro};
 
 use crate::tokens::await_spans;
 use crate::validate::is_identifier;
@@ -76,6 +76,22 @@ pub(crate) fn has_nested_await(call: &Expr, context: &Ident) -> bool {
     };
     args.iter().for_each(|argument| search.visit_expr(argument));
     search.nested
+}
+
+/// Whether a body has a spawn whose task can carry the current context.
+pub(crate) fn has_inheriting(body: &Block) -> bool {
+    struct Spawns(bool);
+    impl<'ast> Visit<'ast> for Spawns {
+        fn visit_expr(&mut self, expression: &'ast Expr) {
+            self.0 |= can_inherit(expression);
+            visit::visit_expr(self, expression);
+        }
+
+        fn visit_item(&mut self, _: &'ast Item) {}
+    }
+    let mut spawns = Spawns(false);
+    spawns.visit_block(body);
+    spawns.0
 }
 
 /// `ctx`, `Context::current()`, or what is cloned or derived from one.

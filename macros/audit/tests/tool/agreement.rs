@@ -222,8 +222,6 @@ fn as_many_sites_are_emitted_as_the_tool_counts() {
         #[cancellable(implicit)]
         async fn f() -> Option<u8> {
             async { a().await; tokio::spawn(async { b().await }) }.await;
-            #[shield]
-            c().await;
             #[cancellable(on_cancel = ())]
             async fn nested() { ctx.sleep(d).await; join!(e(), f()); }
             let x = move || async { g().await };
@@ -231,7 +229,7 @@ fn as_many_sites_are_emitted_as_the_tool_counts() {
         }
         #[cancellable]
         impl Server {
-            async fn run(&self) -> Result<(), E> { self.i().await?.j().await }
+            async fn run(&self) -> Result<(), E> { #[shield] self.c().await; self.i().await?.j().await }
         }
         ";
     let macros = "

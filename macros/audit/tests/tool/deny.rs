@@ -36,6 +36,30 @@ fn each_kind_can_be_denied() {
 }
 
 #[test]
+fn what_is_detached_on_purpose_is_not_denied() {
+    let tree = Tree::of(
+        "
+        #[cancellable(implicit)]
+        async fn f() {
+            #[cancellable(allow(detached))]
+            tokio::spawn(async { a().await });
+            #[cancellable(allow(detached))]
+            let task = tokio::spawn(async { b().await });
+        }
+        #[cancellable(implicit, allow(detached))]
+        async fn g() { tokio::spawn(async { c().await }); }
+        ",
+    );
+    let ran = tree.run(&["--deny", "detached"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(
+        ran.stdout.matches("detached, allowed").count(),
+        3,
+        "{ran:?}"
+    );
+}
+
+#[test]
 fn what_is_not_there_can_be_denied() {
     let tree = Tree::of("#[cancellable(implicit)]\nasync fn f() { a().await }");
     let all = "opaque,detached,not-annotated,findings,todo";

@@ -35,11 +35,11 @@ fn the_schema_is_as_described() {
         "sites": [
             {
                 "file": "a.rs", "line": 3, "column": 12, "function": "f", "kind": "checked",
-                "expression": "g(h())", "macro": false,
+                "expression": "g(h())", "macro": false, "allowed": false,
             },
             {
                 "file": "a.rs", "line": 5, "column": 5, "function": "f", "kind": "checked",
-                "expression": "tokio::join!(…)", "macro": true,
+                "expression": "tokio::join!(…)", "macro": true, "allowed": false,
             },
         ],
         "functions": [{

@@ -223,7 +223,7 @@ fn blocks_annotate_what_is_in_them() {
         ("a::S::g", "implicit", "mod a"),
         ("a::S::h", "skipped", ""),
         ("a::S::future", "implicit", "mod a"),
-        ("a::S::spawns", "none", ""),
+        ("a::S::spawns", "implicit", "mod a"),
         ("a::T::i", "skipped", ""),
         ("a::T::j", "implicit", ""),
         ("a::k", "implicit", ""),
@@ -237,7 +237,7 @@ fn blocks_annotate_what_is_in_them() {
     assert_eq!(found, expected);
     let kinds: Vec<_> = kinds(BLOCKS).into_iter().map(|(kind, _)| kind).collect();
     let (on, off) = ("checked", "not-annotated");
-    assert_eq!(kinds, [on, on, off, on, off, off, on, on, off, off, off]);
+    assert_eq!(kinds, [on, on, off, on, on, off, on, on, off, off, off]);
 }
 
 #[test]

@@ -280,7 +280,9 @@ impl Walker {
         if !self.listed.insert(at) {
             return;
         }
-        let (kind, expression) = match self.treated.get(&at) {
+        let treated = self.treated.get(&at);
+        let is_allowed = treated.is_some_and(|site| site.is_allowed);
+        let (kind, expression) = match treated {
             Some(site) => (site.kind.into(), site.expression.clone()),
             // A macro that awaits in the tokens of one that is not read.
             None if frame.is_annotated() && self.macros > 0 => (AwaitKind::Opaque, expression()),
@@ -291,6 +293,7 @@ impl Walker {
             Await {
                 place: Place::of(span),
                 kind,
+                is_allowed,
                 expression,
                 is_macro,
             },
