@@ -185,7 +185,7 @@ impl Memory {
     }
 
     /// After a poll that ended pending, of which `before` is the number of the last event before it.
-    #[inline(never)]
+    #[inline]
     fn look(&mut self, site: &'static Site, before: u64, waker: &Waker, parks: bool) -> Next {
         if self.0.is_none() && scope::stays(before, waker) {
             return Next::Stays;
@@ -194,6 +194,7 @@ impl Memory {
     }
 
     #[cold]
+    #[inline(never)]
     fn look_closely(
         &mut self,
         site: &'static Site,

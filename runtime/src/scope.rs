@@ -212,6 +212,7 @@ pub(crate) fn current() -> Context {
 }
 
 /// Whether the context in whose scope this task is polled has ended.
+#[inline]
 pub(crate) fn current_has_ended() -> bool {
     SCOPE.with(|scope| scope.anchor.get() != 0 && scope.has_ended())
 }

@@ -55,7 +55,7 @@ fn awaits_in_an_operand_are_left_from_the_outermost() {
     assert_eq!(left.expression(), "ready(ready(1).await + ready(2).await)");
 }
 
-// guarantee A4
+// guarantee A4; scenario 2
 #[test]
 fn a_value_that_is_ready_in_the_poll_of_the_cancel_is_delivered() {
     #[cancellable]
@@ -71,7 +71,7 @@ fn a_value_that_is_ready_in_the_poll_of_the_cancel_is_delivered() {
     assert_eq!(complete(receives(&ctx, canceller)).unwrap(), (7, true));
 }
 
-// guarantee A4
+// guarantee A4; scenario 2
 #[test]
 fn a_value_that_arrives_together_with_the_cancel_is_delivered() {
     #[cancellable]
@@ -102,7 +102,7 @@ fn a_function_without_an_await_is_never_interrupted() {
     assert_eq!(complete(computes(&ctx)), 1);
 }
 
-// guarantee A5
+// guarantee A5; scenario 16
 #[test]
 fn a_future_that_cancels_in_its_own_poll_is_left_in_that_poll() {
     #[cancellable]
@@ -170,7 +170,7 @@ async fn inner(trace: &Trace) -> Result<(), Cancelled> {
     result
 }
 
-// guarantee A4
+// guarantee A4; scenario 1
 #[test]
 fn the_error_travels_from_the_innermost_await_through_every_caller() {
     let trace = Trace::default();
@@ -186,7 +186,7 @@ fn the_error_travels_from_the_innermost_await_through_every_caller() {
     assert_eq!(waiting(&ctx), 0);
 }
 
-// guarantee A4
+// guarantee A4; scenario 1
 #[test]
 fn within_a_scope_the_innermost_await_leaves_first_too() {
     let trace = Trace::default();
@@ -204,7 +204,7 @@ fn within_a_scope_the_innermost_await_leaves_first_too() {
     assert_eq!(trace.take(), "inner middle outer");
 }
 
-// guarantee A3
+// guarantee A3; scenario 3
 #[test]
 fn a_loop_over_an_always_ready_future_ends() {
     #[cancellable]
@@ -250,7 +250,7 @@ fn every_later_await_of_an_ended_context_leaves_at_once() {
     assert_eq!(polls, 0);
 }
 
-// guarantee A3
+// guarantee A3; scenario 13
 #[test]
 fn a_thousand_awaits_share_one_registration() {
     #[cancellable]

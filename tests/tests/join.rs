@@ -146,7 +146,7 @@ fn members_are_dropped_in_the_order_that_they_are_without_us() {
     assert_eq!(trace.take(), format!("a b a b {dropped}"));
 }
 
-// guarantee A4
+// guarantee A4; scenario 2
 #[test]
 fn results_that_are_ready_with_the_cancel_are_delivered() {
     #[cancellable]

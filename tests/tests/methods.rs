@@ -159,7 +159,7 @@ impl Store for Service {
     }
 }
 
-// guarantee A1
+// guarantee A1; scenario 25
 #[test]
 fn a_trait_stays_usable_as_dyn_under_async_trait() {
     let store = || -> Box<dyn Store> { Box::new(Service::default()) };

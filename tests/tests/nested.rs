@@ -205,7 +205,7 @@ fn a_shield_holds_in_a_nested_block() {
     assert_eq!(trace.take(), "cleaned");
 }
 
-// guarantee A7
+// guarantee A7; scenario 25
 #[test]
 fn a_nested_block_is_send_and_static_when_it_was() {
     fn is_both<T: Send + 'static>(future: T) -> T {

@@ -94,7 +94,7 @@ mod under_async_trait {
         }
     }
 
-    // guarantee A8
+    // guarantee A8; scenario 25
     #[test]
     fn methods_are_checked_in_either_order_and_the_trait_stays_usable_as_dyn() {
         for store in [&Above as &dyn Store, &Below, &OnMethods] {

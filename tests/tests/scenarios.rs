@@ -19,7 +19,7 @@ async fn wait() -> Result<(), Cancelled> {
     Ok(())
 }
 
-// guarantee A3
+// guarantee A3; scenario 9
 #[test]
 fn fifty_members_of_an_unordered_set_all_end() {
     #[cancellable]
@@ -47,7 +47,7 @@ fn fifty_members_of_an_unordered_set_all_end() {
     assert_eq!(waiting(&ctx), 0);
 }
 
-// guarantee A3
+// guarantee A3; scenario 10
 #[test]
 fn a_future_that_moved_to_another_task_is_woken_there() {
     let (ctx, canceller) = Context::background().with_cancel();
@@ -67,7 +67,7 @@ fn a_future_that_moved_to_another_task_is_woken_there() {
     assert!(matches!(call.now_or_never(), Some(Err(_))));
 }
 
-// guarantee A4
+// guarantee A4; scenario 19
 #[test]
 fn another_waker_at_each_poll_is_kept_in_nested_calls() {
     #[cancellable]
@@ -91,7 +91,7 @@ fn another_waker_at_each_poll_is_kept_in_nested_calls() {
     call.completes().unwrap_err();
 }
 
-// guarantee A1
+// guarantee A1; scenario 12
 #[tokio::test(start_paused = true)]
 async fn a_derived_timeout_ends_only_its_call_and_the_parent_ends_it_too() {
     #[cancellable]
@@ -139,7 +139,7 @@ levels! {
     six calls five; seven calls six; eight calls seven; nine calls eight; ten calls nine;
 }
 
-// guarantee B8
+// guarantee B8; scenario 13
 #[test]
 fn ten_nested_functions_have_one_registration_and_leave_none() {
     let (ctx, canceller) = Context::background().with_cancel();
@@ -160,7 +160,7 @@ fn ten_nested_functions_have_one_registration_and_leave_none() {
     assert_eq!(ctx.handle_count(), 1);
 }
 
-// guarantee A3
+// guarantee A3; scenario 18
 #[test]
 fn cancel_works_on_an_executor_of_another_crate() {
     let (ctx, canceller) = Context::background().with_cancel();
@@ -180,7 +180,7 @@ fn cancel_works_on_an_executor_of_another_crate() {
     });
 }
 
-// guarantee B8
+// guarantee B8; scenario 20
 #[test]
 fn a_forgotten_call_is_at_most_a_leak() {
     let (ctx, canceller) = Context::background().with_cancel();
@@ -199,7 +199,7 @@ fn a_forgotten_call_is_at_most_a_leak() {
     complete(wait(&ctx)).unwrap_err();
 }
 
-// guarantee A3
+// guarantee A3; scenario 22
 #[tokio::test]
 async fn a_nested_block_that_is_spawned_runs_on() {
     #[cancellable]
@@ -222,7 +222,7 @@ async fn a_nested_block_that_is_spawned_runs_on() {
     assert_eq!(alive.num_alive_tasks(), 1, "the task is still there");
 }
 
-// guarantee A4
+// guarantee A4; scenario 23
 #[tokio::test]
 async fn an_exhausted_budget_does_not_hide_the_cancel() {
     #[cancellable]
@@ -256,7 +256,7 @@ async fn an_exhausted_budget_does_not_hide_the_cancel() {
     }
 }
 
-// guarantee A3
+// guarantee A3; scenario 24
 #[test]
 fn a_loop_over_a_stream_ends_at_the_next_item_or_wait() {
     #[cancellable]
@@ -291,7 +291,7 @@ fn a_loop_over_a_stream_ends_at_the_next_item_or_wait() {
     assert_eq!(sum, 3);
 }
 
-// guarantee A9
+// guarantee A9; scenario 27
 #[tokio::test]
 async fn a_block_on_outside_of_the_scope_works() {
     #[cancellable]
@@ -306,7 +306,7 @@ async fn a_block_on_outside_of_the_scope_works() {
     assert_eq!(current, Context::background());
 }
 
-// guarantee B4
+// guarantee B4; scenario 30
 #[test]
 fn three_thousand_races_of_cancel_and_poll_lose_no_wake() {
     let runtime = tokio::runtime::Builder::new_multi_thread()

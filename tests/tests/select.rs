@@ -32,7 +32,7 @@ fn nothing_is_evaluated_or_polled_when_the_context_has_ended() {
     assert_eq!(trace.take(), "");
 }
 
-// guarantee A3
+// guarantee A3; scenario 2
 #[test]
 fn a_ready_arm_wins_over_the_cancel() {
     #[cancellable]
@@ -230,7 +230,7 @@ fn biased_polls_in_order_and_without_it_every_arm_has_its_turn() {
     assert!(turns.iter().all(|turns| *turns > 30), "{turns:?}");
 }
 
-// guarantee A3
+// guarantee A3; scenario 8
 #[test]
 fn a_losing_arm_leaves_no_registration() {
     #[cancellable]

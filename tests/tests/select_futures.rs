@@ -29,7 +29,7 @@ fn nothing_is_evaluated_or_polled_when_the_context_has_ended() {
     assert_eq!(trace.take(), "");
 }
 
-// guarantee A3
+// guarantee A3; scenario 2
 #[test]
 fn a_ready_arm_wins_over_the_cancel() {
     #[cancellable]

@@ -166,7 +166,7 @@ fn enclosing_awaits_and_scopes_wait_for_a_shield() {
     assert_eq!(trace.take(), "saved middle outer");
 }
 
-// guarantee A10
+// guarantee A10; scenario 14
 #[test]
 fn a_shield_does_not_spin() {
     #[cancellable]
@@ -257,7 +257,7 @@ fn a_select_and_a_join_can_be_shielded() {
     assert_eq!(trace.take(), "selected");
 }
 
-// guarantee A10
+// guarantee A10; scenario 7
 #[test]
 fn a_shield_waits_for_itself_beside_a_member_that_leaves() {
     #[cancellable]
@@ -299,7 +299,7 @@ fn opens_one_by_one(call: &mut Polled<'_, usize>, gates: &[Notify]) -> usize {
     call.completes()
 }
 
-// guarantee A10
+// guarantee A10; scenario 29
 #[test]
 fn twenty_shields_behind_wakers_of_their_own_all_complete() {
     #[cancellable]

@@ -217,7 +217,7 @@ fn a_future_that_is_dropped_while_it_waits_drops_the_same() {
     assert_eq!(expected, "a b -b c -c -a");
 }
 
-// guarantee A7
+// guarantee A7; scenario 17
 #[test]
 fn panics_pass_through_with_their_text() {
     #[cancellable]
@@ -246,7 +246,7 @@ fn assert_static<T: 'static>(value: T) -> T {
     value
 }
 
-// guarantee A7
+// guarantee A7; scenario 25
 #[test]
 fn a_future_is_send_when_it_was() {
     struct Queue<T>(Mutex<Vec<T>>);
@@ -271,7 +271,7 @@ fn a_future_is_send_when_it_was() {
     assert_eq!(complete(call).unwrap(), 1);
 }
 
-// guarantee A7
+// guarantee A7; scenario 25
 #[test]
 fn a_value_that_is_not_send_may_live_between_awaits() {
     #[cancellable]

@@ -15,7 +15,7 @@ use crate::support::wakers::CountingWaker;
 
 const LONG: Duration = Duration::from_secs(3600);
 
-// guarantee A4, B8
+// guarantee A4, B8; scenario 1
 #[test]
 fn ten_nested_scopes_of_one_context_share_one_registration() {
     let (context, canceller) = Context::background().with_cancel();
@@ -35,7 +35,7 @@ fn ten_nested_scopes_of_one_context_share_one_registration() {
     assert_eq!(waiting(&context), 0);
 }
 
-// guarantee A4, B8
+// guarantee A4, B8; scenario 13
 #[test]
 fn a_thousand_awaits_in_one_scope_make_one_registration() {
     let (context, _canceller) = Context::background().with_cancel();
@@ -52,7 +52,7 @@ fn a_thousand_awaits_in_one_scope_make_one_registration() {
     assert_eq!(task.counter().clones(), 1);
 }
 
-// guarantee A4, B8
+// guarantee A4, B8; scenario 12
 #[test]
 fn a_derived_timeout_within_a_scope_costs_a_constant_number_of_registrations() {
     let (context, canceller) = Context::background().with_cancel();
@@ -99,7 +99,7 @@ async fn a_derived_timeout_ends_only_its_call() {
     assert_eq!(children(&context), 0);
 }
 
-// guarantee A4
+// guarantee A4; scenario 9
 #[test]
 fn members_of_a_set_and_of_a_buffered_stream_all_end() {
     let (context, canceller) = Context::background().with_cancel();
@@ -198,7 +198,7 @@ fn a_stubborn_future_below_holds_the_scope_up_for_one_poll_only() {
     assert!(task.wakes() <= 2);
 }
 
-// guarantee B8
+// guarantee B8; scenario 20
 #[test]
 fn a_forgotten_scope_is_a_leak_at_most() {
     let (context, canceller) = Context::background().with_cancel();
@@ -213,7 +213,7 @@ fn a_forgotten_scope_is_a_leak_at_most() {
     assert!(other.run_woken().is_err());
 }
 
-// guarantee B8; the symptom: the loser of a select left a node on a token that was never cancelled
+// guarantee B8; the symptom: the loser of a select left a node on a token that was never cancelled; scenario 8
 #[tokio::test]
 async fn the_losing_arm_of_a_select_leaves_no_registration() {
     let (context, _canceller) = Context::background().with_cancel();

@@ -309,7 +309,7 @@ async fn sleep_and_timeout_take_their_time_and_no_longer() {
     assert!(context.timeout(SECOND, async { 7 }).await.is_err());
 }
 
-// guarantee C2; the symptom: a future that was always ready starved its timeout for ever
+// guarantee C2; the symptom: a future that was always ready starved its timeout for ever; scenario 3
 #[cfg(feature = "macros")]
 #[test]
 fn a_loop_that_never_yields_sees_a_deadline_of_the_real_clock_within_64_awaits() {

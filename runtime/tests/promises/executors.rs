@@ -20,7 +20,7 @@ use crate::support::wakers::CountingWaker;
 
 const LONG: Duration = Duration::from_secs(3600);
 
-// guarantee A4; the symptom: a task whose future had moved was never woken
+// guarantee A4; the symptom: a task whose future had moved was never woken; scenario 10
 #[tokio::test]
 async fn a_future_polled_in_one_task_and_moved_to_another_ends_there() {
     let (context, canceller) = Context::background().with_cancel();
@@ -41,7 +41,7 @@ async fn a_future_polled_in_one_task_and_moved_to_another_ends_there() {
     assert_eq!((first.wakes(), first.alive()), (0, 0));
 }
 
-// guarantee A4, D1
+// guarantee A4, D1; scenario 11
 #[test]
 fn a_future_polled_in_a_scope_and_then_elsewhere_behaves_by_where_it_is_polled() {
     let (first, first_canceller) = Context::background().with_name("first").with_cancel();
@@ -93,7 +93,7 @@ fn an_await_left_in_a_scope_that_completed_is_registered_where_it_is_polled_next
     assert!(next.run_woken().is_err());
 }
 
-// guarantee A4
+// guarantee A4; scenario 19
 #[test]
 fn whichever_waker_was_used_last_is_the_one_that_is_woken() {
     let (context, canceller) = Context::background().with_cancel();
@@ -108,7 +108,7 @@ fn whichever_waker_was_used_last_is_the_one_that_is_woken() {
     assert!(counters.iter().all(|counter| counter.alive() == 0));
 }
 
-// guarantee D1
+// guarantee D1; scenario 26
 #[tokio::test]
 async fn a_task_of_a_local_set_polled_within_a_scope_is_not_in_it_and_does_not_park() {
     let (context, canceller) = Context::background().with_name("scope").with_cancel();
@@ -147,7 +147,7 @@ async fn a_shield_in_a_task_of_a_local_set_does_not_hold_up_the_scope_around_the
     task.abort();
 }
 
-// guarantee A4; tokio's budget for one poll is used up
+// guarantee A4; tokio's budget for one poll is used up; scenario 23
 #[tokio::test]
 async fn a_cancel_is_seen_although_the_budget_is_used_up() {
     for is_unconstrained in [false, true] {
@@ -197,7 +197,7 @@ async fn waiting_for_a_cancel_burns_no_budget() {
     assert_eq!(polls, 1);
 }
 
-// guarantee A4, B4
+// guarantee A4, B4; scenario 30
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_thousand_races_of_a_cancel_against_polls_lose_no_wake() {
     let mut random = Random::seeded();

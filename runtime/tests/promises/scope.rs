@@ -50,7 +50,7 @@ fn a_cancelled_context_never_polls_the_future() {
     assert!(is_dropped.get(), "the future is dropped in that poll");
 }
 
-// guarantee D1, A4
+// guarantee D1, A4; scenario 2
 #[test]
 fn a_value_that_is_ready_in_the_poll_that_finds_the_cancel_is_delivered() {
     let (context, canceller) = Context::background().with_cancel();
@@ -83,7 +83,7 @@ fn on_a_cancel_the_pending_future_is_dropped_in_that_same_poll() {
     );
 }
 
-// guarantee D1
+// guarantee D1; scenario 11
 #[test]
 fn a_scope_polled_again_after_it_ended_panics_and_does_not_hang() {
     panics::watch();
@@ -94,7 +94,7 @@ fn a_scope_polled_again_after_it_ended_panics_and_does_not_hang() {
     assert!(catch_unwind(AssertUnwindSafe(|| task.poll())).is_err());
 }
 
-// guarantee D1, A4
+// guarantee D1, A4; scenario 15
 #[test]
 fn the_inner_scope_of_a_child_reports_first() {
     let (outer, canceller) = Context::background().with_name("outer").with_cancel();
@@ -112,7 +112,7 @@ fn the_inner_scope_of_a_child_reports_first() {
     );
 }
 
-// guarantee D1; the symptom: a scope that was not cancelled claimed the cancellation of another
+// guarantee D1; the symptom: a scope that was not cancelled claimed the cancellation of another; scenario 15
 #[test]
 fn the_end_of_an_unrelated_outer_scope_drops_the_inner_whole() {
     let (outer, canceller) = Context::background().with_cancel();
@@ -183,7 +183,7 @@ fn a_cancelled_scope_stays_cancelled_for_every_later_wait() {
     }
 }
 
-// guarantee D1
+// guarantee D1; scenario 16
 #[test]
 fn a_future_that_cancels_in_its_own_poll_leaves_without_a_wake_from_outside() {
     let (context, canceller) = Context::background().with_cancel();
@@ -222,7 +222,7 @@ fn a_panic_inside_restores_the_current_context_and_leaves_no_promise() {
     assert!(next.assert_ready().is_err());
 }
 
-// guarantee D1
+// guarantee D1; scenario 17
 #[test]
 fn a_panic_caught_inside_of_a_scope_leaves_the_scope_as_it_was() {
     panics::watch();
@@ -240,7 +240,7 @@ fn a_panic_caught_inside_of_a_scope_leaves_the_scope_as_it_was() {
     assert!(task.run_woken().is_err());
 }
 
-// guarantee D1
+// guarantee D1; scenario 18
 #[test]
 fn a_scope_works_on_a_simple_executor() {
     let (context, canceller) = Context::background().with_cancel();
@@ -250,7 +250,7 @@ fn a_scope_works_on_a_simple_executor() {
     canceller.join().unwrap();
 }
 
-// guarantee D1
+// guarantee D1; scenario 27
 #[test]
 fn outside_of_any_scope_a_synchronous_executor_may_run_within_a_poll() {
     let (context, canceller) = Context::background().with_name("job").with_cancel();

@@ -53,7 +53,7 @@ fn the_scope_around_a_shield_waits_for_it_and_leaves_at_the_next_await() {
     assert_eq!(value.get(), 7);
 }
 
-// guarantee A10; the symptom: a cancel that is delivered anew for ever to who cannot leave yet
+// guarantee A10; the symptom: a cancel that is delivered anew for ever to who cannot leave yet; scenario 14
 #[test]
 fn a_cancelled_scope_does_not_spin_while_a_shield_is_pending() {
     let (context, canceller) = Context::background().with_cancel();
@@ -69,7 +69,7 @@ fn a_cancelled_scope_does_not_spin_while_a_shield_is_pending() {
     assert!(task.run_woken().is_ok());
 }
 
-// guarantee A10
+// guarantee A10; scenario 7
 #[test]
 fn a_join_of_a_shield_and_another_waits_for_the_shield_then_both_are_gone() {
     let (context, canceller) = Context::background().with_cancel();
@@ -97,7 +97,7 @@ fn a_join_of_a_shield_and_another_waits_for_the_shield_then_both_are_gone() {
     );
 }
 
-// guarantee A10
+// guarantee A10; scenario 29
 #[test]
 fn shields_in_a_set_that_polls_only_the_woken_ones_all_complete() {
     const SHIELDS: usize = 20;
@@ -126,7 +126,7 @@ fn shields_in_a_set_that_polls_only_the_woken_ones_all_complete() {
     assert_eq!(completed.get(), SHIELDS);
 }
 
-// guarantee A10
+// guarantee A10; scenario 29
 #[test]
 fn shields_in_a_join_of_forty_all_complete() {
     let (context, canceller) = Context::background().with_cancel();

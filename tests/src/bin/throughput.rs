@@ -20,6 +20,7 @@ use tests::server;
 use tests::variants::plain;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::runtime::Builder;
 use tokio::sync::Barrier;
 
 const ANNOTATED: &str = "annotated";
@@ -214,13 +215,15 @@ async fn compare(load: &Load) -> anyhow::Result<()> {
     Ok(())
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
+/// The server has a worker for each core, as `#[tokio::main]` gives it; the load has one thread.
+fn main() -> anyhow::Result<()> {
     if let Some(variant) = env::args().nth(1) {
-        return serve(&variant).await;
+        let runtime = Builder::new_multi_thread().enable_all().build()?;
+        return runtime.block_on(serve(&variant));
     }
+    let runtime = Builder::new_current_thread().enable_all().build()?;
     for load in &LOADS {
-        compare(load).await?;
+        runtime.block_on(compare(load))?;
     }
     Ok(())
 }
