@@ -15,10 +15,11 @@ use pin_project_lite::pin_project;
 
 use crate::cancelled::Cancelled;
 use crate::context::Context;
-use crate::scope::{self, WakerId, Watch};
+use crate::scope::{self, WakerId};
 use crate::site::Site;
 use crate::tree::Node;
 use crate::waiters;
+use crate::watch::{self, Watch};
 
 /// The one registration of a function's activation, or of a scope; kept from await to await.
 #[derive(Default)]
@@ -118,10 +119,10 @@ impl Vigil {
         waker: &Waker,
         has_ended: impl FnOnce() -> bool,
     ) -> bool {
-        scope::collect_shields(before, |shield| self.wait_for(shield));
+        watch::collect_shields(before, |shield| self.wait_for(shield));
         let leaves = has_ended() && !self.is_held(before, waker);
         if !leaves {
-            scope::stay();
+            watch::stay();
         }
         leaves
     }
@@ -141,7 +142,7 @@ impl Vigil {
                 return true;
             }
         }
-        if !scope::was_looked_below(before) {
+        if !watch::was_looked_below(before) {
             return false;
         }
         let has_deferred = &mut self.delay.get_or_insert_default().has_deferred;

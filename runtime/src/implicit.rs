@@ -30,8 +30,9 @@ use crate::cancelled::{Cancelled, Left};
 use crate::context::Context;
 use crate::exits::Exit;
 use crate::guard::{Vigil, Waiter};
-use crate::scope::{self, Standing, WakerId};
+use crate::scope::{self, WakerId};
 use crate::site::Site;
+use crate::watch::{self, Standing};
 
 /// What becomes of an await after it was looked at.
 enum Next {
@@ -55,13 +56,13 @@ impl Parked {
 
     /// Polled once more: says so again, or panics where nobody above would drop it (invariant 3).
     fn stay(&self, waker: &Waker) {
-        let is_covered = !matches!(scope::standing(waker, true), Standing::Transparent);
+        let is_covered = !matches!(watch::standing(waker, true), Standing::Transparent);
         assert!(
             is_covered && self.context == Context::current(),
             "a future that was left at {} is polled outside of the scope that was cancelled",
             self.site
         );
-        scope::park(self.site);
+        watch::park(self.site);
     }
 }
 
@@ -89,7 +90,7 @@ impl<E> Begin<E> {
             parked.stay(waker);
             return Next::Parks;
         }
-        let standing = scope::standing(waker, parks);
+        let standing = watch::standing(waker, parks);
         if matches!(standing, Standing::Transparent) {
             return Next::Stays;
         }
@@ -97,7 +98,7 @@ impl<E> Begin<E> {
             let cancelled = Context::current().left_at(self.site);
             return cancelled.map_or(Next::Stays, Next::Leaves);
         }
-        scope::park(self.site);
+        watch::park(self.site);
         self.parked = Some(Box::new(Parked::new(self.site)));
         wake_other_owners(&standing, waker);
         Next::Parks
@@ -187,7 +188,7 @@ impl Memory {
     /// After a poll that ended pending, of which `before` is the number of the last event before it.
     #[inline]
     fn look(&mut self, site: &'static Site, before: u64, waker: &Waker, parks: bool) -> Next {
-        if self.0.is_none() && scope::stays(before, waker) {
+        if self.0.is_none() && watch::stays(before, waker) {
             return Next::Stays;
         }
         self.look_closely(site, before, waker, parks)
@@ -202,32 +203,32 @@ impl Memory {
         waker: &Waker,
         parks: bool,
     ) -> Next {
-        let standing = scope::standing(waker, parks);
+        let standing = watch::standing(waker, parks);
         if matches!(standing, Standing::Transparent) {
             return Next::Stays;
         }
         let remembered = self.0.get_or_insert_default();
         let current = Context::current();
         if let (Standing::Foreign { depth }, Some(anchor)) = (&standing, current.anchor())
-            && !scope::is_registered_below(before, waker)
+            && !watch::is_registered_below(before, waker)
         {
             remembered.waiter.register(anchor, waker, *depth);
-            scope::note_registered(anchor.address(), WakerId::of(waker));
+            watch::note_registered(anchor.address(), WakerId::of(waker));
         }
         let has_ended = || current.is_cancelled();
         if !remembered.vigil.is_over(before, waker, has_ended) {
             return Next::Stays;
         }
         remembered.waiter = Waiter::new();
-        let below = scope::parked_below(before);
+        let below = watch::parked_below(before);
         let left = below.unwrap_or(site);
         if !parks {
-            scope::forget_parked();
+            watch::forget_parked();
             let cancelled = current.cancelled_at(Some(Left::Site(left)));
             return cancelled.map_or(Next::Stays, Next::Leaves);
         }
         if below.is_none() {
-            scope::park(site);
+            watch::park(site);
         }
         remembered.parked = Some(Parked::new(left));
         wake_other_owners(&standing, waker);

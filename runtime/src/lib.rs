@@ -146,6 +146,7 @@ mod timeline;
 mod tree;
 mod until;
 mod waiters;
+mod watch;
 
 #[doc(hidden)]
 pub mod private;

@@ -10,7 +10,8 @@ use pin_project_lite::pin_project;
 use crate::cancelled::Cancelled;
 use crate::context::Context;
 use crate::guard::{Vigil, Waiter};
-use crate::scope::{self, Watch};
+use crate::scope;
+use crate::watch::Watch;
 
 pin_project! {
     /// A scope; made by [`Context::run`].

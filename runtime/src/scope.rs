@@ -30,15 +30,13 @@
 //!    current context, has somebody above who looks at the same context after it, in the same poll,
 //!    and drops it. Only such an await may be parked for ever (see [`crate::implicit`]).
 
-use std::cell::{Cell, RefCell};
-use std::sync::{Arc, Weak};
+use std::cell::Cell;
 use std::task::Waker;
 
-use crate::cancelled::Left;
 use crate::context::Context;
-use crate::guard::Waiter;
 use crate::raw::Slot;
 use crate::site::Site;
+use crate::watch::Restored;
 
 /// The identity of a waker, comparable while somebody keeps the waker itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,15 +55,15 @@ impl WakerId {
 
 /// The tokio task that is being polled, if any.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct TaskId(#[cfg(feature = "tokio")] Option<tokio::task::Id>);
+pub(crate) struct TaskId(#[cfg(feature = "tokio")] Option<tokio::task::Id>);
 
 impl TaskId {
     #[cfg(feature = "tokio")]
-    const NONE: Self = Self(None);
+    pub(crate) const NONE: Self = Self(None);
     #[cfg(not(feature = "tokio"))]
-    const NONE: Self = Self();
+    pub(crate) const NONE: Self = Self();
 
-    fn current() -> Self {
+    pub(crate) fn current() -> Self {
         #[cfg(feature = "tokio")]
         return Self(tokio::task::try_id());
         #[cfg(not(feature = "tokio"))]
@@ -75,32 +73,34 @@ impl TaskId {
 
 /// The promise of the nearest owner above.
 #[derive(Clone, Copy)]
-struct Frame {
-    task: TaskId,
+pub(crate) struct Frame {
+    pub(crate) task: TaskId,
     /// The address of the context, 0 if nobody promised anything.
-    context: usize,
-    waker: WakerId,
+    pub(crate) context: usize,
+    pub(crate) waker: WakerId,
     /// How many owners there are.
-    depth: u32,
+    pub(crate) depth: u32,
 }
 
 /// The topmost frame; most looks need two of its fields only.
-struct FrameCells {
-    task: Cell<TaskId>,
-    context: Cell<usize>,
-    waker: Cell<WakerId>,
-    depth: Cell<u32>,
+pub(crate) struct FrameCells {
+    pub(crate) task: Cell<TaskId>,
+    pub(crate) context: Cell<usize>,
+    pub(crate) waker: Cell<WakerId>,
+    pub(crate) depth: Cell<u32>,
 }
 
 impl FrameCells {
-    const NONE: Self = Self {
-        task: Cell::new(TaskId::NONE),
-        context: Cell::new(0),
-        waker: Cell::new(WakerId::NONE),
-        depth: Cell::new(0),
-    };
+    const fn new() -> Self {
+        Self {
+            task: Cell::new(TaskId::NONE),
+            context: Cell::new(0),
+            waker: Cell::new(WakerId::NONE),
+            depth: Cell::new(0),
+        }
+    }
 
-    fn get(&self) -> Frame {
+    pub(crate) fn get(&self) -> Frame {
         Frame {
             task: self.task.get(),
             context: self.context.get(),
@@ -109,57 +109,57 @@ impl FrameCells {
         }
     }
 
-    fn set(&self, frame: Frame) {
+    pub(crate) fn set(&self, frame: Frame) {
         self.task.set(frame.task);
         self.context.set(frame.context);
         self.waker.set(frame.waker);
         self.depth.set(frame.depth);
     }
 
-    fn is_of(&self, context: usize, waker: WakerId) -> bool {
+    pub(crate) fn is_of(&self, context: usize, waker: WakerId) -> bool {
         self.context.get() == context && self.waker.get() == waker
     }
 }
 
 /// A waker that was registered, for which context, and when.
 #[derive(Clone, Copy)]
-struct Registered {
-    epoch: u64,
-    context: usize,
-    waker: WakerId,
+pub(crate) struct Registered {
+    pub(crate) epoch: u64,
+    pub(crate) context: usize,
+    pub(crate) waker: WakerId,
 }
 
 /// The last await that was parked, and when.
 #[derive(Clone, Copy)]
-struct Parked {
-    epoch: u64,
-    site: Option<&'static Site>,
+pub(crate) struct Parked {
+    pub(crate) epoch: u64,
+    pub(crate) site: Option<&'static Site>,
 }
 
 /// The state of this thread's poll; nothing in it has a destructor.
-struct Scope {
+pub(crate) struct Scope {
     /// The current context; none for `background`.
     current: Slot<Context>,
     /// The task in whose scope that is.
     task: Cell<TaskId>,
     /// The address of the context that ends it (its anchor), 0 if nothing does.
-    anchor: Cell<usize>,
-    frame: FrameCells,
+    pub(crate) anchor: Cell<usize>,
+    pub(crate) frame: FrameCells,
     /// The number of the last event (invariant 3), and of the last of each kind.
-    epoch: Cell<u64>,
-    looked: Cell<u64>,
-    shielded: Cell<u64>,
-    parked: Cell<Parked>,
-    registered: Cell<Registered>,
+    pub(crate) epoch: Cell<u64>,
+    pub(crate) looked: Cell<u64>,
+    pub(crate) shielded: Cell<u64>,
+    pub(crate) parked: Cell<Parked>,
+    pub(crate) registered: Cell<Registered>,
 }
 
 thread_local! {
-    static SCOPE: Scope = const {
+    pub(crate) static SCOPE: Scope = const {
         Scope {
             current: Slot::new(),
             task: Cell::new(TaskId::NONE),
             anchor: Cell::new(0),
-            frame: FrameCells::NONE,
+            frame: FrameCells::new(),
             epoch: Cell::new(0),
             looked: Cell::new(0),
             shielded: Cell::new(0),
@@ -167,30 +167,29 @@ thread_local! {
             registered: Cell::new(Registered { epoch: 0, context: 0, waker: WakerId::NONE }),
         }
     };
-    static SHIELDS: RefCell<Vec<(u64, TaskId, Weak<()>)>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Scope {
-    fn next_epoch(&self) -> u64 {
+    pub(crate) fn next_epoch(&self) -> u64 {
         let next = self.epoch.get() + 1;
         self.epoch.set(next);
         next
     }
 
     /// Says to those above that an await has looked and stays.
-    fn stay(&self) {
+    pub(crate) fn stay(&self) {
         self.looked.set(self.next_epoch());
     }
 
     /// Whether the current context has ended, in this task.
-    fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         let ended = self
             .current
             .look(|context| context.is_some_and(Context::is_cancelled));
         ended && self.is_in_task()
     }
 
-    fn is_in_task(&self) -> bool {
+    pub(crate) fn is_in_task(&self) -> bool {
         self.task.get() == TaskId::current()
     }
 
@@ -230,7 +229,7 @@ pub(crate) fn within<R>(context: &Context, action: impl FnOnce() -> R) -> R {
 }
 
 #[inline]
-fn within_anchor<R>(
+pub(crate) fn within_anchor<R>(
     context: &Context,
     anchor: usize,
     task: TaskId,
@@ -266,227 +265,6 @@ pub(crate) fn within_unwatched<R>(context: &Context, action: impl FnOnce() -> R)
         action()
     } else {
         within(context, action)
-    }
-}
-
-/// Restores the frame that was there before.
-struct Restored(Frame);
-
-impl Drop for Restored {
-    fn drop(&mut self) {
-        SCOPE.with(|scope| scope.frame.set(self.0));
-        if self.0.depth == 0 {
-            clear_shields();
-        }
-    }
-}
-
-/// One poll of an await that has its context at hand, from before its inner poll to after it.
-pub(crate) struct Watch {
-    /// If this await is an owner, which it then has to register as.
-    owned: Option<Restored>,
-    before: u64,
-    parked: Parked,
-}
-
-impl Watch {
-    /// Begins a poll of an await of `anchor` with `waker`.
-    pub(crate) fn begin(anchor: &Context, waker: &Waker) -> Self {
-        SCOPE.with(|scope| {
-            let context = anchor.address();
-            let waker = WakerId::of(waker);
-            let owned = (!scope.frame.is_of(context, waker)).then(|| {
-                let above = scope.frame.get();
-                scope.frame.set(Frame {
-                    task: TaskId::current(),
-                    context,
-                    waker,
-                    depth: above.depth + 1,
-                });
-                Restored(above)
-            });
-            Self {
-                owned,
-                before: scope.epoch.get(),
-                parked: scope.parked.get(),
-            }
-        })
-    }
-
-    /// Runs the inner poll with `context`, which `anchor` ends, as the current one.
-    pub(crate) fn poll<R>(
-        &self,
-        context: &Context,
-        anchor: &Context,
-        action: impl FnOnce() -> R,
-    ) -> R {
-        if self.owned.is_none() {
-            return within_unwatched(context, action);
-        }
-        let task = SCOPE.with(|scope| scope.frame.task.get());
-        within_anchor(context, anchor.address(), task, action)
-    }
-
-    /// The number of the last event before the inner poll.
-    pub(crate) fn before(&self) -> u64 {
-        self.before
-    }
-
-    /// After a poll that ended pending: registers the waker if this is an owner.
-    pub(crate) fn register(&self, waiter: &mut Waiter, anchor: &Context, waker: &Waker) {
-        if let Some(owned) = &self.owned {
-            waiter.register(anchor, waker, owned.0.depth);
-            note_registered(anchor.address(), WakerId::of(waker));
-        }
-    }
-
-    /// The await that is left if this one leaves, which has no site of its own if `own` is none: one
-    /// that was parked below, or `own`.
-    pub(crate) fn left(&self, own: Option<&'static Site>) -> Option<Left> {
-        let below = parked_below(self.before);
-        SCOPE.with(|scope| scope.parked.set(self.parked));
-        below.or(own).map(Left::Site)
-    }
-}
-
-/// How an await without a context of its own stands in this poll.
-pub(crate) enum Standing {
-    /// In no scope of this task, or in one where nobody above would drop what is parked.
-    Transparent,
-    /// Somebody above is woken.
-    Pledged,
-    /// Behind a waker of its own, with this many owners above.
-    Foreign { depth: u32 },
-}
-
-/// How an await stands that is polled with `waker`; `parks` if it can only leave by being dropped.
-pub(crate) fn standing(waker: &Waker, parks: bool) -> Standing {
-    SCOPE.with(|scope| {
-        let anchor = scope.anchor.get();
-        if anchor == 0 {
-            return Standing::Transparent;
-        }
-        if scope.frame.is_of(anchor, WakerId::of(waker)) {
-            return Standing::Pledged;
-        }
-        let is_covered = scope.frame.context.get() == anchor;
-        if !scope.is_in_task() || (parks && !is_covered) {
-            return Standing::Transparent;
-        }
-        let depth = scope.frame.depth.get() + 1;
-        Standing::Foreign { depth }
-    })
-}
-
-/// After a poll that ended pending: whether there is nothing to do but to say so to those above. True
-/// in no scope; and if somebody above is woken, no shield is below, and the context has not ended.
-pub(crate) fn stays(before: u64, waker: &Waker) -> bool {
-    SCOPE.with(|scope| {
-        let anchor = scope.anchor.get();
-        if anchor == 0 {
-            return true;
-        }
-        let stays = scope.frame.is_of(anchor, WakerId::of(waker))
-            && scope.shielded.get() <= before
-            && !scope.has_ended();
-        if stays {
-            scope.stay();
-        }
-        stays
-    })
-}
-
-/// Whether an await below has registered `waker` for the current context in this poll.
-pub(crate) fn is_registered_below(before: u64, waker: &Waker) -> bool {
-    SCOPE.with(|scope| {
-        let registered = scope.registered.get();
-        registered.epoch > before
-            && registered.context == scope.anchor.get()
-            && registered.waker == WakerId::of(waker)
-    })
-}
-
-pub(crate) fn note_registered(context: usize, waker: WakerId) {
-    SCOPE.with(|scope| {
-        let epoch = scope.next_epoch();
-        scope.registered.set(Registered {
-            epoch,
-            context,
-            waker,
-        });
-    });
-}
-
-/// Whether an await below looked, found no end, and stays.
-pub(crate) fn was_looked_below(before: u64) -> bool {
-    SCOPE.with(|scope| scope.looked.get() > before)
-}
-
-/// Says to those above that this await has looked and stays.
-pub(crate) fn stay() {
-    SCOPE.with(Scope::stay);
-}
-
-/// Says to those above that the await at `site` is parked.
-pub(crate) fn park(site: &'static Site) {
-    SCOPE.with(|scope| {
-        let epoch = scope.next_epoch();
-        let site = Some(site);
-        scope.parked.set(Parked { epoch, site });
-    });
-}
-
-/// The await below that was parked last in this poll.
-pub(crate) fn parked_below(before: u64) -> Option<&'static Site> {
-    let parked = SCOPE.with(|scope| scope.parked.get());
-    parked.site.filter(|_| parked.epoch > before)
-}
-
-/// Forgets what was parked below: whoever leaves because of it has named it.
-pub(crate) fn forget_parked() {
-    SCOPE.with(|scope| {
-        scope.parked.set(Parked {
-            epoch: 0,
-            site: None,
-        });
-    });
-}
-
-/// Whether a shield below was pending in this poll.
-fn is_shielded_below(before: u64) -> bool {
-    SCOPE.with(|scope| scope.shielded.get() > before)
-}
-
-/// Gives the shields that were pending below in this poll.
-pub(crate) fn collect_shields(before: u64, mut add: impl FnMut(&Weak<()>)) {
-    if !is_shielded_below(before) {
-        return;
-    }
-    let task = SCOPE.with(|scope| scope.frame.task.get());
-    SHIELDS.with_borrow(|shields| {
-        let below = shields.iter().filter(|(epoch, ..)| *epoch > before);
-        below
-            .filter(|(_, other, _)| *other == task)
-            .for_each(|(.., shield)| add(shield));
-    });
-}
-
-/// A shield that is pending; the owners above wait for it.
-pub(crate) fn note_shield(shield: &Arc<()>) {
-    SCOPE.with(|scope| {
-        if scope.frame.depth.get() > 0 {
-            let epoch = scope.next_epoch();
-            scope.shielded.set(epoch);
-            let entry = (epoch, TaskId::current(), Arc::downgrade(shield));
-            SHIELDS.with_borrow_mut(|shields| shields.push(entry));
-        }
-    });
-}
-
-fn clear_shields() {
-    let is_used = SCOPE.with(|scope| scope.shielded.replace(0) != 0);
-    if is_used {
-        SHIELDS.with_borrow_mut(Vec::clear);
     }
 }
 

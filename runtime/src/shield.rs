@@ -10,7 +10,8 @@ use pin_project_lite::pin_project;
 
 use crate::context::Context;
 use crate::run::Run;
-use crate::scope::{note_shield, outside_of_frames};
+use crate::scope::outside_of_frames;
+use crate::watch::note_shield;
 
 pin_project! {
     /// A future that runs to completion although its context is cancelled; made by

@@ -1,6 +1,5 @@
 //! What breaks cancellation in practice, where its path shows it (guarantee A9).
 
-use proc_macro2::Span;
 use quote::ToTokens;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
@@ -65,15 +64,7 @@ impl Checker<'_> {
 
     /// Awaits in a task of its own; where the context is implicit, their sites say so.
     fn detached(&mut self, call: &Expr) {
-        let context = self
-            .options
-            .context
-            .as_ref()
-            .or(self.options.inject.as_ref())
-            .map_or_else(
-                || Ident::new("ctx", Span::call_site()),
-                |name| name.value.clone(),
-            );
+        let context = self.options.context_name();
         let is_spawn = spawns::hand_over(call, &context) == Some(HandOver::Spawn);
         if !self.options.is_implicit() && is_spawn && spawns::has_nested_await(call, &context) {
             let name = match call {

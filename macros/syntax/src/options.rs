@@ -75,6 +75,15 @@ impl Options {
         self.implicit.is_some()
     }
 
+    /// The variable that has the context; `ctx` unless an option says otherwise.
+    pub(crate) fn context_name(&self) -> Ident {
+        let named = self.context.as_ref().or(self.inject.as_ref());
+        named.map_or_else(
+            || Ident::new("ctx", Span::call_site()),
+            |name| name.value.clone(),
+        )
+    }
+
     /// These options, and those of the block around where these do not say anything.
     pub(crate) fn within(self, block: &Self) -> Self {
         let block = block.clone();

@@ -60,7 +60,7 @@ impl<'a> Rewriter<'a> {
     }
 
     /// Takes our attributes off, and visits what they are on with what they allow.
-    fn with_attributes(&mut self, attributes: Vec<Attribute>, visit: impl FnOnce(&mut Self)) {
+    fn with_attributes(&mut self, attributes: &[Attribute], visit: impl FnOnce(&mut Self)) {
         let allows = attributes.iter().any(lints::allows_detached);
         let outer = self.allows_detached;
         self.allows_detached |= allows;
@@ -189,7 +189,7 @@ impl<'a> Rewriter<'a> {
             return;
         };
         let ours = attributes::take(&mut call.attrs, is_ours);
-        self.with_attributes(ours, |rewriter| rewriter.unshielded_macro(statement));
+        self.with_attributes(&ours, |rewriter| rewriter.unshielded_macro(statement));
     }
 
     fn unshielded_macro(&mut self, statement: &mut Stmt) {
@@ -216,7 +216,7 @@ impl VisitMut for Rewriter<'_> {
         if let Some(attributes) = attributes::of_expression(expression) {
             let ours = attributes::take(attributes, is_ours);
             if !ours.is_empty() {
-                self.with_attributes(ours, |rewriter| rewriter.visit_expr_mut(expression));
+                self.with_attributes(&ours, |rewriter| rewriter.visit_expr_mut(expression));
                 return;
             }
             if let Some(shield) = self.take_shield(attributes) {
@@ -244,7 +244,7 @@ impl VisitMut for Rewriter<'_> {
     fn visit_local_mut(&mut self, local: &mut Local) {
         let ours = attributes::take(&mut local.attrs, is_ours);
         if !ours.is_empty() {
-            self.with_attributes(ours, |rewriter| rewriter.visit_local_mut(local));
+            self.with_attributes(&ours, |rewriter| rewriter.visit_local_mut(local));
             return;
         }
         let shield = self.take_shield(&mut local.attrs);

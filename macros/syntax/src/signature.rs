@@ -183,7 +183,7 @@ fn source(
 ) -> Option<Source> {
     let signature = &function.signature;
     if options.is_implicit() {
-        let name = Ident::new("ctx", Span::call_site());
+        let name = options.context_name();
         return Some(Source::Current { name });
     }
     let wanted = match &options.context {
@@ -210,10 +210,7 @@ fn source(
         );
         return None;
     }
-    let name = match &options.inject {
-        Some(inject) => inject.value.clone(),
-        None => Ident::new("ctx", Span::call_site()),
-    };
+    let name = options.context_name();
     if is_test(function) {
         return Some(Source::Test { name });
     }

@@ -9,6 +9,18 @@ use syn::{AttrStyle, Attribute, Meta, Token};
 use crate::diagnostics::Errors;
 use crate::options::Options;
 
+/// The annotated block around the current item.
+#[derive(Clone, Default)]
+pub(super) enum Around {
+    #[default]
+    Nothing,
+    Block {
+        name: String,
+        is_implicit: bool,
+    },
+    Skipped,
+}
+
 /// What `#[cancellable(…)]` says, and which of the attributes it is.
 pub(super) struct Own {
     pub(super) index: usize,

@@ -15,7 +15,7 @@ use syn::{
     Path, TraitItem, TraitItemFn,
 };
 
-use super::attribute::Own;
+use super::attribute::{Around, Own};
 use super::function::{Frame, Parts, annotated, item_name, macro_name, type_name};
 use super::{
     Annotation, Await, AwaitKind, InspectedFinding, InspectedFunction, Inspection, LeftOut, Place,
@@ -35,18 +35,6 @@ pub(super) fn inspect(file: &File) -> Inspection {
     let rest = walker.frames.pop().and_then(Frame::finish);
     walker.found.functions.extend(rest);
     walker.finish()
-}
-
-/// The annotated block around the current item.
-#[derive(Clone, Default)]
-pub(super) enum Around {
-    #[default]
-    Nothing,
-    Block {
-        name: String,
-        is_implicit: bool,
-    },
-    Skipped,
 }
 
 #[derive(Default)]
