@@ -162,7 +162,8 @@ fn a_million_lost_select_arms_leave_nothing() {
 /// An await without a context of its own, as the attribute makes it.
 async fn implicit_await() {
     static SITE: Site = Site::new("pending()", "leaks::implicit_await");
-    around(begin(&SITE).await, pending::<()>(), &SITE).await;
+    begin(&SITE).await;
+    around((), pending::<()>(), &SITE).await;
 }
 
 // guarantee A6, B8
