@@ -49,7 +49,7 @@ async fn named<'a>(map: &'a HashMap<String, String>, key: &str) -> Result<&'a st
 }
 
 #[cancellable(implicit)]
-async fn opaque<'a>(values: &'a [u8]) -> impl Iterator<Item = &'a u8> {
+async fn opaque(values: &[u8]) -> impl Iterator<Item = &u8> {
     ready(values).await.iter()
 }
 
