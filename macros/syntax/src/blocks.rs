@@ -126,12 +126,9 @@ impl Annotator {
 
     /// The options of the attribute among `attributes`, which is taken off, within `block`'s.
     fn own_options(&mut self, attributes: &mut Vec<Attribute>, block: &Options) -> Options {
-        for attribute in attributes
-            .iter()
-            .filter(|attribute| is_conditional(attribute))
-        {
+        for conditional in attributes::take(attributes, is_conditional) {
             self.errors.push_spanned(
-                attribute.path(),
+                conditional.path(),
                 "a condition is not known within an annotated block; take `cancellable` off this item or off the block",
             );
         }

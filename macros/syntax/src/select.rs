@@ -108,6 +108,11 @@ fn handler(input: ParseStream<'_>) -> syn::Result<Expr> {
     Ok(handler)
 }
 
+/// Whether the tokens of the call are those of a `select!`, if only of one that waits for nothing.
+pub(crate) fn parses(call: &Macro) -> bool {
+    Select::parse.parse2(call.tokens.clone()).is_ok()
+}
+
 /// Whether the call is a `select!` that waits for something.
 pub(crate) fn is_select(call: &Macro) -> bool {
     let select = Select::parse.parse2(call.tokens.clone());

@@ -8,10 +8,12 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
+use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
 use syn::{Block, Expr, Ident, Macro, Pat, Token};
 
 use crate::rewrite::Rewriter;
+use crate::select;
 use crate::site::SiteKind;
 use crate::text;
 
@@ -105,10 +107,13 @@ impl Rewriter<'_> {
             grammar(&name.to_string())
         };
         // What is not read as theirs is another macro of that name; refused if it hides an await.
-        if matches!(grammar, Grammar::Join | Grammar::Select)
-            && let Some(expression) = self.awaiting_macro(call, grammar)
-        {
-            return Some(expression);
+        if matches!(grammar, Grammar::Join | Grammar::Select) {
+            if let Some(expression) = self.awaiting_macro(call, grammar) {
+                return Some(expression);
+            }
+            if !select::parses(call) {
+                self.unread_awaiting_macro(call);
+            }
         }
         if grammar == Grammar::Quote || !has_await(call.tokens.clone()) {
             return None;
@@ -146,6 +151,24 @@ impl Rewriter<'_> {
             self.restore(before);
         }
         expression
+    }
+
+    /// A macro by the name of one that awaits, whose tokens are not those of one: recorded in any case,
+    /// and refused if its path says that it is one.
+    fn unread_awaiting_macro(&mut self, call: &Macro) {
+        let path = &call.path;
+        self.record(SiteKind::Opaque, path.span(), text::macro_call(call));
+        let of_known_crate = path.segments.len() > 1
+            && ["tokio", "futures", "futures_util"]
+                .iter()
+                .any(|name| path.segments[0].ident == name);
+        if of_known_crate && !has_await(call.tokens.clone()) {
+            let name = text::expression(path.to_token_stream());
+            self.refuse(
+                path,
+                format!("the arms of `{name}!` cannot be read; write each as `pattern = future => handler`"),
+            );
+        }
     }
 
     /// An await that cannot be checked is recorded, and refused where the context is explicit.
