@@ -605,6 +605,27 @@ fn a_block_on_outside_of_the_scope_works() {
     assert_eq!(complete(ctx.run(blocks(canceller))).unwrap(), 8);
 }
 
+// guarantee A6
+#[tokio::test]
+async fn in_blocking_code_nobody_would_drop_it_so_nothing_is_unwound() {
+    let (ctx, canceller) = Context::background().with_cancel();
+    let work = ctx.spawn_blocking(move |ctx| {
+        canceller.cancel();
+        assert!(ctx.is_cancelled());
+        futures::executor::block_on(async {
+            // It has a value to leave with, and does; the other one has none, and goes on.
+            assert!(wait().await.is_err());
+            doubles_at_once(4).await
+        })
+    });
+    assert_eq!(work.await.unwrap().unwrap(), 8);
+}
+
+#[cancellable(implicit)]
+async fn doubles_at_once(n: usize) -> usize {
+    ready(n).await * 2
+}
+
 // guarantee A6; scenario 28
 #[test]
 fn the_other_owner_of_a_shared_future_gets_a_panic_and_does_not_hang() {
