@@ -3,7 +3,7 @@
 //!
 //! The server is a process of its own, started anew for each measurement; this one sends requests
 //! over loopback. Ten pairs, in the order annotated, plain, plain, annotated, so that a drift of the
-//! machine counts against both. On Linux it also tells how long the server's thread was running per
+//! machine counts against both. On Linux it also tells how long the server's threads were running per
 //! request, which depends less on what else the machine does.
 
 use std::env;
@@ -93,12 +93,22 @@ impl Process {
         Ok(Self { child, address })
     }
 
-    /// How long its thread has been running, in nanoseconds; 0 where that is not known.
+    /// How long its threads have been running, in nanoseconds; 0 where that is not known.
     fn running_time(&self) -> f64 {
-        let statistics = fs::read_to_string(format!("/proc/{}/schedstat", self.child.id()));
-        let statistics = statistics.unwrap_or_default();
-        let first = statistics.split_ascii_whitespace().next();
-        first.and_then(|time| time.parse().ok()).unwrap_or(0.0)
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        let statistics = threads
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|thread| {
+                let statistics = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+                statistics
+                    .split_ascii_whitespace()
+                    .next()?
+                    .parse::<f64>()
+                    .ok()
+            });
+        statistics.sum()
     }
 }
 
