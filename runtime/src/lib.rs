@@ -33,7 +33,7 @@
 //!
 //! canceller.cancel_with("the user hung up");
 //! let error = user(&ctx, 7).await.unwrap_err().to_string();
-//! // context canceled (the user hung up): left src/lib.rs:8:30 `lookup(ctx, id)`; cancelled at …
+//! // context canceled (the user hung up): left src/lib.rs:6:32 `lookup(ctx, id)`; cancelled at …
 //! assert!(error.contains("`lookup(ctx, id)`") && error.ends_with("; in request 7"));
 //! # }
 //! # }
