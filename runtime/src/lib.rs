@@ -127,6 +127,7 @@ mod exits;
 mod guard;
 mod implicit;
 mod leaving;
+mod prospects;
 #[expect(unsafe_code, reason = "the tagged pointer behind `Context`")]
 mod raw;
 mod run;
@@ -137,6 +138,7 @@ pub mod signal;
 mod site;
 #[cfg(feature = "tokio")]
 mod spawned;
+mod state;
 mod sync;
 #[cfg(feature = "tokio")]
 mod task;

@@ -18,16 +18,16 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::cancelled::{Cause, End, Kind, Origin};
 use crate::canceller::Cancellers;
 use crate::completion::Completion;
 use crate::context::Context;
 use crate::deadline::{Deadline, Moment};
+use crate::state::{Known, State};
 use crate::sync::{Mutex, OnceLock};
 use crate::timeline::When;
 use crate::waiters::Links;
@@ -45,7 +45,10 @@ pub(crate) enum Role {
     All(Box<[Context]>),
 }
 
+/// What each poll of a scope looks at comes first, so that it lies on one cache line.
+#[repr(C)]
 pub(crate) struct Node {
+    pub(crate) state: State,
     /// What it was derived from: for values, names and the text.
     lineage: Context,
     pub(crate) role: Role,
@@ -67,6 +70,7 @@ impl Node {
             role,
             place,
             end: OnceLock::new(),
+            state: State::unlinked(),
             links: Mutex::new(Links::new()),
         };
         node.adopt_present_end();
@@ -100,7 +104,7 @@ impl Node {
         }
     }
 
-    fn is_merge(&self) -> bool {
+    pub(crate) fn is_merge(&self) -> bool {
         matches!(self.role, Role::Any(_) | Role::All(_))
     }
 
@@ -122,17 +126,31 @@ impl Node {
     }
 
     /// Whether it has ended; consults the clock.
-    ///
-    /// Most contexts end by a cancel only: then one look at each node above tells.
+    #[inline]
     pub(crate) fn has_ended(&self) -> bool {
+        !self.state.is_live() && self.is_found_ended()
+    }
+
+    /// Most contexts end by a cancel only: then one look at each node above tells.
+    #[cold]
+    #[inline(never)]
+    fn is_found_ended(&self) -> bool {
         let mut node = self;
-        while node.end.get().is_none() && node.ends_by_cancel() {
+        loop {
+            match node.state.get() {
+                Known::Ended => return true,
+                Known::Live => return false,
+                Known::Linked => node.announce(),
+                Known::Timed | Known::Unlinked => {}
+            }
+            if !node.ends_by_cancel() {
+                return self.end().is_some();
+            }
             match node.lineage.node() {
                 Some(parent) => node = parent,
                 None => return false,
             }
         }
-        self.end().is_some()
     }
 
     /// Whether it ends with its lineage or by being told, and by nothing else.
@@ -151,6 +169,7 @@ impl Node {
     fn store(&self, end: Arc<End>) {
         // The first one stands (invariant 1); nothing foreign runs in here.
         self.end.get_or_init(|| end);
+        self.state.end();
     }
 
     /// False only if nothing above has ended; takes no memory.
@@ -230,121 +249,6 @@ impl Node {
         self.finish();
     }
 
-    /// The earliest deadline above and here, of those that count.
-    pub(crate) fn deadline(&self) -> Option<(Instant, &Deadline)> {
-        let mut earliest: Option<(Instant, &Deadline)> = None;
-        let mut node = self;
-        loop {
-            match &node.role {
-                // Of equal deadlines the parent's counts.
-                Role::Deadline(deadline) => earliest = earlier(Some(deadline.dated()), earliest),
-                Role::Any(_) | Role::All(_) => {
-                    let merged = node.fold_sources(None, Self::combine_deadlines);
-                    return earlier(merged, earliest);
-                }
-                _ => {}
-            }
-            match node.sources().first().and_then(Context::node) {
-                Some(parent) => node = parent,
-                None => return earliest,
-            }
-        }
-    }
-
-    fn combine_deadlines<'a>(
-        &'a self,
-        sources: &[Option<(Instant, &'a Deadline)>],
-    ) -> Option<(Instant, &'a Deadline)> {
-        match &self.role {
-            // Only if all of them end at a known time does the last one.
-            Role::All(_) => {
-                let all = sources.iter().copied().collect::<Option<Vec<_>>>()?;
-                all.into_iter().max_by_key(|(at, _)| *at)
-            }
-            role => {
-                // Of equal deadlines the first one counts, and that of a source before one's own.
-                let first = sources.iter().copied().flatten().min_by_key(|(at, _)| *at);
-                match role {
-                    Role::Deadline(deadline) => earlier(first, Some(deadline.dated())),
-                    _ => first,
-                }
-            }
-        }
-    }
-
-    /// Whether it has ended, or anything is left that could end it.
-    pub(crate) fn can_end(&self) -> bool {
-        let mut node = self;
-        loop {
-            if node.can_end_by_itself() {
-                return true;
-            }
-            if node.is_merge() {
-                return node.fold_sources(false, Self::combine_can_end);
-            }
-            match node.sources().first().and_then(Context::node) {
-                Some(parent) => node = parent,
-                None => return false,
-            }
-        }
-    }
-
-    /// Whether it can end although one of its sources cannot.
-    pub(crate) fn can_end_without_source(&self) -> bool {
-        if self.is_merge() {
-            self.can_end()
-        } else {
-            self.can_end_by_itself()
-        }
-    }
-
-    fn can_end_by_itself(&self) -> bool {
-        self.end.get().is_some()
-            || match &self.role {
-                Role::Cancel(cancellers) => cancellers.any_left(),
-                Role::Deadline(_) => true,
-                Role::Completion(source) => source.is_open(),
-                _ => false,
-            }
-    }
-
-    fn combine_can_end(&self, sources: &[bool]) -> bool {
-        self.can_end_by_itself()
-            || match &self.role {
-                Role::All(_) => !sources.is_empty() && sources.iter().all(|can| *can),
-                _ => sources.iter().any(|can| *can),
-            }
-    }
-
-    /// Works out a property of a node from that of its sources, all the way up, without recursion;
-    /// `root` is that of `background`.
-    fn fold_sources<'a, T: Copy>(&'a self, root: T, combine: impl Fn(&'a Self, &[T]) -> T) -> T {
-        let mut known: HashMap<*const Self, T> = HashMap::new();
-        let mut stack = vec![self];
-        while let Some(&node) = stack.last() {
-            let before = stack.len();
-            let sources = node.sources().iter();
-            let mut values = Vec::with_capacity(node.sources().len());
-            for source in sources {
-                match source.node() {
-                    None => values.push(root),
-                    Some(source) => match known.get(&std::ptr::from_ref(source)) {
-                        Some(value) => values.push(*value),
-                        None => stack.push(source),
-                    },
-                }
-            }
-            if stack.len() == before {
-                known.insert(std::ptr::from_ref(node), combine(node, &values));
-                stack.pop();
-            }
-        }
-        known
-            .get(&std::ptr::from_ref(self))
-            .copied()
-            .unwrap_or(root)
-    }
-
     /// Gives up what it points to; `merged` takes the sources of a merge.
     fn take_parents(&mut self, merged: &mut Vec<Context>) -> Context {
         self.unlink_before_drop();
@@ -352,16 +256,6 @@ impl Node {
             merged.extend(std::mem::take(sources));
         }
         std::mem::replace(&mut self.lineage, Context::background())
-    }
-}
-
-fn earlier<'a>(
-    first: Option<(Instant, &'a Deadline)>,
-    second: Option<(Instant, &'a Deadline)>,
-) -> Option<(Instant, &'a Deadline)> {
-    match (first, second) {
-        (Some(first), Some(second)) => Some(if second.0 < first.0 { second } else { first }),
-        (first, second) => first.or(second),
     }
 }
 

@@ -20,17 +20,23 @@
 //! 4. Marking comes first, waking after: when the first waker runs, all of the subtree has ended.
 //!    Wakers below other wakers (members of a `FuturesUnordered`) run before those above them, so
 //!    that the innermost await is ready to be polled when the outer one looks.
+//! 5. Lists are taken only when all below are marked; until then every canceller marks. So when any
+//!    of them returns, all below are marked, whoever has done it.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 use crate::callbacks::Callback;
 use crate::context::Context;
 use crate::deadline::Moment;
+use crate::state::Known;
 use crate::sync::{AtomicU64, Ordering};
 use crate::tree::{Node, Role};
+
+mod telling;
+
+pub(crate) use telling::guarded;
 
 /// A waker, and how many owners of other wakers are above it.
 pub(crate) struct Waiter {
@@ -57,8 +63,8 @@ pub(crate) struct Links {
 struct Taken {
     waiters: BTreeMap<u64, Waiter>,
     callbacks: BTreeMap<u64, Arc<dyn Callback>>,
-    children: BTreeMap<u64, Weak<Node>>,
-    /// Only dropped.
+    // Only dropped.
+    _children: BTreeMap<u64, Weak<Node>>,
     _pin: Option<Arc<Node>>,
 }
 
@@ -97,7 +103,7 @@ impl Links {
         Taken {
             waiters: std::mem::take(&mut self.waiters),
             callbacks: std::mem::take(&mut self.callbacks),
-            children: std::mem::take(&mut self.children),
+            _children: std::mem::take(&mut self.children),
             _pin: self.pin.take(),
         }
     }
@@ -193,6 +199,7 @@ impl Node {
                     continue;
                 }
                 links.linked = true;
+                node.state.link();
                 let id = links.id();
                 for source in node.waited_sources() {
                     source
@@ -213,8 +220,30 @@ impl Node {
         for node in linked.iter().rev() {
             if node.stored_end().is_some() {
                 node.finish();
+            } else {
+                node.announce();
             }
         }
+    }
+
+    /// Finds out whether this linked node will be told of its end.
+    pub(crate) fn announce(&self) {
+        let links = self.links.lock();
+        if !links.linked {
+            return;
+        }
+        let mut is_timed = matches!(self.role, Role::Deadline(_));
+        let anchors = self.sources().iter().filter_map(Context::anchor);
+        for source in anchors.filter_map(Context::node) {
+            match source.state.get() {
+                Known::Live => {}
+                Known::Timed => is_timed = true,
+                // A merge of all its sources outlives some of them.
+                Known::Ended if matches!(self.role, Role::All(_)) => {}
+                Known::Linked | Known::Unlinked | Known::Ended => return,
+            }
+        }
+        self.state.announce(is_timed);
     }
 
     /// The nearest nodes above that can end by themselves.
@@ -238,6 +267,7 @@ impl Node {
                 continue;
             }
             links.linked = false;
+            node.state.unlink();
             let id = links.id();
             if let Role::Deadline(deadline) = &node.role {
                 deadline.disarm();
@@ -264,109 +294,5 @@ impl Node {
             source.links.lock().children.remove(&id);
             source.unlink();
         }
-    }
-
-    /// Wakes everybody who waits for this node or below; the node has ended.
-    pub(crate) fn finish(self: &Arc<Self>) {
-        let mut taken = Vec::new();
-        let mut next = vec![Arc::clone(self)];
-        while let Some(node) = next.pop() {
-            // A merge of all its sources may live on.
-            if node.end().is_none() {
-                continue;
-            }
-            let lists = {
-                let mut links = node.links.lock();
-                if links.is_idle() {
-                    continue;
-                }
-                links.take()
-            };
-            next.extend(lists.children.values().filter_map(Weak::upgrade));
-            node.unlink();
-            if !lists.waiters.is_empty() || !lists.callbacks.is_empty() {
-                taken.push(lists);
-            }
-        }
-        wake(&mut taken);
-        for callback in taken
-            .into_iter()
-            .flat_map(|lists| lists.callbacks.into_values())
-        {
-            guarded(|| callback.run());
-        }
-    }
-
-    /// Frees the callbacks here and below of nodes that nothing can end any more.
-    pub(crate) fn release(self: &Arc<Self>) {
-        // Looking whether a node can end takes a walk up to the root: only if somebody waits.
-        if self.links.lock().is_idle() || self.can_end() {
-            return;
-        }
-        let mut freed = Vec::new();
-        let mut next = vec![Arc::clone(self)];
-        while let Some(node) = next.pop() {
-            let children = {
-                let mut links = node.links.lock();
-                freed.push((std::mem::take(&mut links.callbacks), links.pin.take()));
-                links
-                    .children
-                    .values()
-                    .filter_map(Weak::upgrade)
-                    .collect::<Vec<_>>()
-            };
-            next.extend(
-                children
-                    .into_iter()
-                    .filter(|child| !child.can_end_without_source()),
-            );
-            node.unlink();
-        }
-        for callback in freed
-            .into_iter()
-            .flat_map(|(callbacks, _)| callbacks.into_values())
-        {
-            guarded(|| callback.free());
-        }
-    }
-
-    /// The deadline may have passed: whoever waits is woken, or the alarm set anew.
-    pub(crate) fn expire(self: &Arc<Self>) {
-        if self.end().is_some() {
-            self.finish();
-            return;
-        }
-        let alarm = {
-            let mut links = self.links.lock();
-            if !links.linked {
-                return;
-            }
-            let id = links.id();
-            self.armed(id)
-        };
-        if let Some(driver) = alarm {
-            driver.wake();
-        }
-    }
-}
-
-/// Wakes the deepest first (invariant 4).
-fn wake(taken: &mut [Taken]) {
-    let lists = taken
-        .iter_mut()
-        .map(|lists| std::mem::take(&mut lists.waiters));
-    let mut waiters: Vec<Waiter> = lists.flat_map(BTreeMap::into_values).collect();
-    waiters.sort_by_key(|waiter| std::cmp::Reverse(waiter.depth));
-    for waiter in waiters {
-        guarded(|| waiter.waker.wake());
-    }
-}
-
-/// Runs foreign code whose panic must not keep the others from being told. The panic hook has
-/// reported it by the time it is caught.
-pub(crate) fn guarded(foreign: impl FnOnce()) {
-    // Dropping the payload of a panic may panic again; that one is caught as well.
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(foreign)) {
-        catch_unwind(AssertUnwindSafe(|| drop(payload))).unwrap_or_else(std::mem::forget);
     }
 }

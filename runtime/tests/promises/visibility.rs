@@ -69,6 +69,68 @@ fn a_second_concurrent_caller_sees_every_descendant_cancelled_too() {
     }
 }
 
+/// Waits for each of them, so that they rely on being told.
+fn waiting_for(contexts: &[Context]) -> Vec<impl Future> {
+    let waiting = contexts.iter().map(|context| {
+        let mut waiting = Box::pin(context.clone().cancelled_owned());
+        assert!(waiting.as_mut().now_or_never().is_none());
+        waiting
+    });
+    waiting.collect()
+}
+
+// guarantee B4
+#[test]
+fn a_second_concurrent_caller_has_told_whoever_is_waited_for() {
+    for _ in 0..ROUNDS {
+        let (context, canceller) = Context::background().with_cancel();
+        let mut contexts = descendants(&context);
+        for _ in 0..20 {
+            let (deeper, canceller) = contexts[contexts.len() - 1].with_cancel();
+            canceller.detach();
+            contexts.extend(descendants(&deeper));
+        }
+        let _waiting = waiting_for(&contexts);
+        let barrier = Barrier::new(2);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    barrier.wait();
+                    canceller.cancel();
+                    assert!(contexts.iter().all(Context::is_cancelled));
+                });
+            }
+        });
+    }
+}
+
+// guarantee B4, B8
+#[test]
+fn a_context_that_is_waited_for_now_and_then_is_never_missed() {
+    for _ in 0..ROUNDS {
+        let (context, canceller) = Context::background().with_cancel();
+        let (middle, middles) = context.with_name("above").with_cancel();
+        let (child, childs) = middle.with_cancel();
+        let barrier = Barrier::new(3);
+        thread::scope(|scope| {
+            for waited_for in [&middle, &child] {
+                let barrier = &barrier;
+                scope.spawn(move || {
+                    barrier.wait();
+                    while !waited_for.is_cancelled() {
+                        // Ended, or waited for just as long.
+                        let _polled = waited_for.cancelled().now_or_never();
+                    }
+                });
+            }
+            barrier.wait();
+            canceller.cancel();
+            assert!(child.is_cancelled() && middle.is_cancelled());
+        });
+        drop((middles, childs));
+    }
+}
+
 // guarantee B4
 #[test]
 fn a_second_caller_sees_it_while_the_first_is_held_up_by_a_waker() {

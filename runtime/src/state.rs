@@ -1,0 +1,105 @@
+//! What a node knows of its end without looking upwards: one byte, which every await reads.
+//!
+//! A node that is linked will be told of its end (see [`crate::waiters`]). As long as it was not told,
+//! one load says that it has not ended; all other nodes have to look.
+//!
+//! ```text
+//! Unlinked <-> Linked -> Live | Timed -> Unlinked        any of them -> Ended
+//! ```
+//!
+//! Invariants:
+//! 1. `Ended` is final, and is stored after the end itself.
+//! 2. All other changes are made under the node's lock. Whoever unlinks it, changes the state before it
+//!    is taken out of its sources' lists.
+//! 3. `Live` and `Timed`: all sources list the node, and each of them was live or timed (or never
+//!    ends) when this was found out under the node's lock. A listed source cannot become unlinked;
+//!    so from there on up, everybody is listed.
+//!
+//! So a cancel that has returned was seen by every linked node below, since it has marked all that are
+//! listed; and a node that was unlinked while it was marked, was so before its source's list was read
+//! under that source's lock, so that whoever was told of the cancel finds it unlinked, and looks.
+
+use crate::sync::{AtomicU8, Ordering};
+
+/// What a look at the byte tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Known {
+    /// It has not ended: it would have been told.
+    Live,
+    /// It would have been told, except of a deadline that has just passed.
+    Timed,
+    /// Its sources list it; whether they will be told themselves is not known.
+    Linked,
+    /// Nobody tells it.
+    Unlinked,
+    Ended,
+}
+
+const LIVE: u8 = Known::Live as u8;
+const TIMED: u8 = Known::Timed as u8;
+const LINKED: u8 = Known::Linked as u8;
+const UNLINKED: u8 = Known::Unlinked as u8;
+const ENDED: u8 = Known::Ended as u8;
+
+#[derive(Debug)]
+pub(crate) struct State(AtomicU8);
+
+impl State {
+    /// That of a root, which never ends.
+    pub(crate) const fn of_root() -> Self {
+        Self(AtomicU8::new(LIVE))
+    }
+
+    pub(crate) const fn unlinked() -> Self {
+        Self(AtomicU8::new(UNLINKED))
+    }
+
+    /// Whether there is nothing else to look at: it has not ended.
+    #[inline]
+    pub(crate) fn is_live(&self) -> bool {
+        // Relaxed: nothing is read on the strength of it. Whoever has to see an end was told of it by
+        // whoever stored it, and then finds the state that was stored before.
+        self.0.load(Ordering::Relaxed) == LIVE
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> Known {
+        // Acquire: who finds `Ended`, finds the end as well.
+        match self.0.load(Ordering::Acquire) {
+            LIVE => Known::Live,
+            TIMED => Known::Timed,
+            LINKED => Known::Linked,
+            UNLINKED => Known::Unlinked,
+            _ => Known::Ended,
+        }
+    }
+
+    /// The end was stored.
+    pub(crate) fn end(&self) {
+        self.0.store(ENDED, Ordering::Release);
+    }
+
+    /// All sources list it now; the caller holds the node's lock.
+    pub(crate) fn link(&self) {
+        self.change(UNLINKED, LINKED);
+    }
+
+    /// It will be told, of all but deadlines if `is_timed`; the caller holds the node's lock.
+    pub(crate) fn announce(&self, is_timed: bool) {
+        self.change(LINKED, if is_timed { TIMED } else { LIVE });
+    }
+
+    /// It will not be listed any more; the caller holds the node's lock.
+    pub(crate) fn unlink(&self) {
+        for known in [LINKED, LIVE, TIMED] {
+            self.change(known, UNLINKED);
+        }
+    }
+
+    fn change(&self, from: u8, to: u8) {
+        // Relaxed: the node's lock, and those of its sources, order what depends on it. Not a store, since
+        // the end may come meanwhile.
+        let _ = (self.0).compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
+    }
+}
