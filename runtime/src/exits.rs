@@ -13,22 +13,14 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use crate::cancelled::Cancelled;
-use crate::implicit::{Await, Begin};
+use crate::implicit::{Await, Left, Parked, Returning, is_over};
 use crate::leaving::FromCancelled;
 use crate::site::Site;
 
-/// How an await leaves its function.
+/// How a function is left at one of its awaits.
 pub trait Exit {
-    /// What the await gives for a value of type `T`.
-    type Output<T>;
-    /// Without a value to leave with, so that it has to be parked.
+    /// Without a value, so that it has to be parked.
     const PARKS: bool;
-
-    fn value<T>(value: T) -> Self::Output<T>;
-
-    /// What it gives on a cancel; none if it is parked.
-    fn cancelled<T>(cancelled: Cancelled) -> Option<Self::Output<T>>;
 }
 
 /// The function is known to have no value to leave with.
@@ -41,47 +33,16 @@ pub struct Returns<T>(PhantomData<fn() -> T>);
 /// The function returns a `T`, which cannot.
 pub struct Unwinds<T>(PhantomData<fn() -> T>);
 
-/// Nothing: an await that is parked gives no error.
-#[derive(Debug)]
-pub struct Never(std::convert::Infallible);
-
 impl Exit for Unwound {
-    type Output<T> = T;
     const PARKS: bool = true;
-
-    fn value<T>(value: T) -> T {
-        value
-    }
-
-    fn cancelled<T>(_: Cancelled) -> Option<T> {
-        None
-    }
 }
 
-impl<R> Exit for Unwinds<R> {
-    type Output<T> = Result<T, Never>;
+impl<T> Exit for Unwinds<T> {
     const PARKS: bool = true;
-
-    fn value<T>(value: T) -> Result<T, Never> {
-        Ok(value)
-    }
-
-    fn cancelled<T>(_: Cancelled) -> Option<Result<T, Never>> {
-        None
-    }
 }
 
-impl<R> Exit for Returns<R> {
-    type Output<T> = Result<T, Cancelled>;
+impl<T> Exit for Returns<T> {
     const PARKS: bool = false;
-
-    fn value<T>(value: T) -> Result<T, Cancelled> {
-        Ok(value)
-    }
-
-    fn cancelled<T>(cancelled: Cancelled) -> Option<Result<T, Cancelled>> {
-        Some(Err(cancelled))
-    }
 }
 
 /// Asks how a function that returns `T` leaves: `Leave::<T>::new().how()` is a [`Returns`] where
@@ -131,18 +92,16 @@ impl Returns<()> {
 }
 
 impl<T: FromCancelled> Returns<T> {
-    /// What the function returns.
-    #[must_use]
-    pub fn with(&self, cancelled: Cancelled) -> T {
-        T::from_cancelled(cancelled)
+    /// What follows the body that was left.
+    pub fn with(self, left: Left) -> Returning<T> {
+        Returning::new(left)
     }
 }
 
 impl<T> Unwinds<T> {
-    /// Never called.
-    #[must_use]
-    pub fn with(&self, Never(never): Never) -> T {
-        match never {}
+    /// What follows the body that was left.
+    pub fn with(self, left: Left) -> Parked<T> {
+        Parked::new(left)
     }
 }
 
@@ -150,19 +109,35 @@ macro_rules! awaits {
     ($($exit:ident),*) => {
         $(impl<T> $exit<T> {
             /// The check as an await begins, before its operand is evaluated.
-            pub fn begin(&self, site: &'static Site) -> Begin<Self> {
-                Begin::new(site)
+            #[inline]
+            pub fn is_over(self, site: &'static Site) -> bool {
+                is_over::<Self>(site)
             }
 
             /// The future around an await that has begun.
-            pub fn guard<F>(&self, (): (), future: F, site: &'static Site) -> Await<F, Self> {
-                Await::new(future, site)
+            #[inline]
+            pub const fn guard<F>(self, (): (), future: F) -> Await<F, Self> {
+                Await::new(future)
             }
         })*
     };
 }
 
 awaits!(Returns, Unwinds);
+
+macro_rules! copy {
+    ($($name:ident),*) => {
+        $(impl<T> Clone for $name<T> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        impl<T> Copy for $name<T> {})*
+    };
+}
+
+copy!(Returns, Unwinds);
 
 macro_rules! debug_by_name {
     ($($name:ident),*) => {

@@ -15,7 +15,8 @@ use pin_project_lite::pin_project;
 
 use crate::cancelled::Cancelled;
 use crate::context::Context;
-use crate::scope::{self, WakerId};
+use crate::memory::Memory;
+use crate::scope::WakerId;
 use crate::site::Site;
 use crate::tree::Node;
 use crate::waiters;
@@ -48,30 +49,33 @@ impl Waiter {
     }
 
     /// Has `waker` woken when `anchor` ends, unless it has ended: look at it afterwards.
+    #[inline]
     pub(crate) fn register(&mut self, anchor: &Context, waker: &Waker, depth: u32) {
-        let id = WakerId::of(waker);
-        let address = anchor.address();
-        let registered = self
-            .registration
-            .as_mut()
-            .filter(|known| known.address == address);
-        if let Some(known) = registered {
-            if known.waker != id {
-                known.waker = id;
-                let waiter = waiters::Waiter {
-                    waker: waker.clone(),
-                    depth,
-                };
-                // If the waiters were taken, the context has ended, as the caller will see.
-                known.node.replace_waiter(known.key, waiter);
-            }
-            return;
+        let (address, id) = (anchor.address(), WakerId::of(waker));
+        let is_registered = (self.registration.as_ref())
+            .is_some_and(|known| known.address == address && known.waker == id);
+        if !is_registered {
+            self.register_anew(anchor, waker, depth);
         }
-        self.registration = None;
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn register_anew(&mut self, anchor: &Context, waker: &Waker, depth: u32) {
+        let (address, id) = (anchor.address(), WakerId::of(waker));
         let waiter = waiters::Waiter {
             waker: waker.clone(),
             depth,
         };
+        if let Some(known) = &mut self.registration
+            && known.address == address
+        {
+            known.waker = id;
+            // If the waiters were taken, the context has ended, as the caller will see.
+            known.node.replace_waiter(known.key, waiter);
+            return;
+        }
+        self.registration = None;
         self.registration = anchor.arc().and_then(|node| {
             let key = node.add_waiter(waiter)?;
             Some(Box::new(Registration {
@@ -111,16 +115,23 @@ struct Delay {
 }
 
 impl Vigil {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.delay.is_none()
+    }
+
+    /// Whether a shield is pending that it waits for.
+    pub(crate) fn is_needed(&self) -> bool {
+        let mut shields = self.delay.iter().flat_map(|delay| &delay.shields);
+        shields.any(|shield| shield.strong_count() > 0)
+    }
+
     /// After a poll that ended pending, and after registering: whether to leave; `before` is the number
     /// of the last event before that poll.
-    pub(crate) fn is_over(
-        &mut self,
-        before: u64,
-        waker: &Waker,
-        has_ended: impl FnOnce() -> bool,
-    ) -> bool {
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn is_over(&mut self, before: u64, waker: &Waker, context: &Context) -> bool {
         watch::collect_shields(before, |shield| self.wait_for(shield));
-        let leaves = has_ended() && !self.is_held(before, waker);
+        let leaves = context.is_cancelled() && !self.is_held(before, waker);
         if !leaves {
             watch::stay();
         }
@@ -165,6 +176,7 @@ pin_project! {
         waiter: &'w mut Waiter,
         site: &'static Site,
         vigil: Vigil,
+        memory: Memory,
     }
 }
 
@@ -176,6 +188,7 @@ impl<'w, C, F> Guard<'w, C, F> {
             waiter,
             site,
             vigil: Vigil::default(),
+            memory: Memory::new(),
         }
     }
 }
@@ -186,26 +199,20 @@ impl<C: Borrow<Context>, F: Future> Future for Guard<'_, C, F> {
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let context = (*this.context).borrow();
+        let (future, waiter, vigil) = (this.future, this.waiter, this.vigil);
         let anchor = context.anchor();
-        let watch = anchor.map(|anchor| Watch::begin(anchor, task.waker()));
-        let future = this.future;
-        let polled = match (&watch, anchor) {
-            (Some(watch), Some(anchor)) => watch.poll(context, anchor, || future.poll(task)),
-            _ => scope::within_unwatched(context, || future.poll(task)),
-        };
-        if let Poll::Ready(value) = polled {
-            return Poll::Ready(Ok(value));
-        }
-        let (Some(anchor), Some(watch)) = (anchor, watch) else {
-            return Poll::Pending;
-        };
-        watch.register(this.waiter, anchor, task.waker());
-        let has_ended = || anchor.is_cancelled();
-        let is_over = this.vigil.is_over(watch.before(), task.waker(), has_ended);
-        if is_over && let Some(cancelled) = context.cancelled_at(watch.left(Some(this.site))) {
-            return Poll::Ready(Err(cancelled));
-        }
-        Poll::Pending
+        Watch::poll(context, anchor, task.waker(), this.memory, |watch| {
+            if let Poll::Ready(value) = future.poll(task) {
+                return Poll::Ready(Ok(value));
+            }
+            if let Some(anchor) = anchor
+                && watch.is_over(waiter, vigil, anchor, task.waker())
+                && let Some(cancelled) = context.cancelled_at(watch.left(Some(this.site)))
+            {
+                return Poll::Ready(Err(cancelled));
+            }
+            Poll::Pending
+        })
     }
 }
 

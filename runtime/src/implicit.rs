@@ -2,135 +2,110 @@
 //! annotated code. Their context is the one in whose scope they are polled; outside of any scope they
 //! are transparent.
 //!
-//! How one leaves, depends on what its function returns (see [`crate::exits`]): by that value, or *unwound by
-//! drop*. Then the await is parked: it drops its future, stays pending for ever, and the function
-//! never resumes. The nearest await above that can leave, or the scope itself, finds the same end
-//! after the same poll, and drops the function with it.
+//! An await that is left gives [`Over`], and its function leaves its body with it. How it goes on depends on
+//! what it returns (see [`crate::exits`]): it returns a value, or is *unwound by drop*. Then it is parked: its
+//! body has been dropped, it stays pending for ever, and never resumes. The nearest await above that can
+//! leave, or the scope itself, finds the same end after the same poll, and drops the function.
 //!
 //! Invariants:
-//! 1. Only an await that is covered by a frame of its context is parked (invariant 6 of
+//! 1. Only a function that is covered by a frame of its context is parked (invariant 6 of
 //!    [`crate::scope`]): somebody above looks at the same context, so nothing hangs. Where nobody does
-//!    (a `block_on` on a thread for blocking work), such an await is transparent.
-//! 2. A parked await has not looked and stayed: those above do not wait for it. It says in each poll
+//!    (a `block_on` on a thread for blocking work), its awaits are transparent.
+//! 2. A parked function has not looked and stayed: those above do not wait for it. It says in each poll
 //!    that it is parked, and where, so that the error of those above names it.
 //! 3. What is parked and polled where its context is not the current one any more, panics. If the
 //!    wakers above and below differ, parking wakes once, so that a second owner of the future (that of
 //!    a `Shared`) does find out.
+//! 4. An await is as large as its future. What it has to remember is kept by its owner ([`crate::memory`]).
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::num::NonZero;
 use std::pin::Pin;
 use std::task::{Context as Task, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use crate::cancelled::{Cancelled, Left};
+use crate::cancelled::Cancelled;
 use crate::context::Context;
 use crate::exits::Exit;
-use crate::guard::{Vigil, Waiter};
+use crate::leaving::FromCancelled;
+use crate::memory::{self, Key};
 use crate::scope::{self, WakerId};
 use crate::site::Site;
 use crate::watch::{self, Standing};
 
-/// What becomes of an await after it was looked at.
-enum Next {
-    Stays,
-    Leaves(Cancelled),
-    /// It has no value to leave with.
-    Parks,
-}
+/// The context has ended, so the await is left; or one below, if that one was parked.
+#[derive(Clone, Copy, Debug)]
+pub struct Over(Option<&'static Site>);
 
-/// An await that was parked: in which context, and where it or what is below it was left.
-struct Parked {
-    context: Context,
-    site: &'static Site,
-}
-
-impl Parked {
-    fn new(site: &'static Site) -> Self {
-        let context = Context::current();
-        Self { context, site }
+impl Over {
+    /// Nothing below was parked.
+    #[must_use]
+    pub const fn here() -> Self {
+        Self(None)
     }
 
-    /// Polled once more: says so again, or panics where nobody above would drop it (invariant 3).
-    fn stay(&self, waker: &Waker) {
-        let is_covered = !matches!(watch::standing(waker, true), Standing::Transparent);
-        assert!(
-            is_covered && self.context == Context::current(),
-            "a future that was left at {} is polled outside of the scope that was cancelled",
-            self.site
-        );
-        watch::park(self.site);
+    /// Where the function is left whose await is at `site`.
+    #[must_use]
+    pub fn at(self, site: &'static Site) -> Left {
+        Left(self.0.unwrap_or(site))
     }
 }
 
-/// The check as an await begins; made by the attribute.
-#[must_use = "futures do nothing unless polled"]
-pub struct Begin<E> {
-    site: &'static Site,
-    parked: Option<Box<Parked>>,
-    exit: PhantomData<fn() -> E>,
-}
+/// A function has left its body, because the current context has ended. Nothing to drop.
+#[derive(Clone, Copy, Debug)]
+pub struct Left(&'static Site);
 
-impl<E> Begin<E> {
-    pub(crate) fn new(site: &'static Site) -> Self {
-        Self {
-            site,
-            parked: None,
-            exit: PhantomData,
-        }
-    }
-
-    /// Where the context has ended: leaves, unless nobody above would drop what is parked here.
+impl Left {
+    /// The error.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the current context has not ended; so right after the body was left it does not.
     #[cold]
-    fn leave(&mut self, waker: &Waker, parks: bool) -> Next {
-        if let Some(parked) = &self.parked {
-            parked.stay(waker);
-            return Next::Parks;
-        }
-        let standing = watch::standing(waker, parks);
-        if matches!(standing, Standing::Transparent) {
-            return Next::Stays;
-        }
-        if !parks {
-            let cancelled = Context::current().left_at(self.site);
-            return cancelled.map_or(Next::Stays, Next::Leaves);
-        }
-        watch::park(self.site);
-        self.parked = Some(Box::new(Parked::new(self.site)));
-        wake_other_owners(&standing, waker);
-        Next::Parks
+    #[inline(never)]
+    #[must_use]
+    pub fn cancelled(self) -> Cancelled {
+        let cancelled = Context::current().left_at(self.0);
+        cancelled.expect("a body is left where its context has ended")
     }
-}
 
-impl<E: Exit> Future for Begin<E> {
-    type Output = E::Output<()>;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        #[cfg(feature = "testing")]
-        if this.parked.is_none() {
-            crate::testing::on_await(None, this.site);
-        }
-        if this.parked.is_none() && !scope::current_has_ended() {
-            return Poll::Ready(E::value(()));
-        }
-        match this.leave(task.waker(), E::PARKS) {
-            Next::Stays => Poll::Ready(E::value(())),
-            Next::Leaves(cancelled) => E::cancelled(cancelled).map_or(Poll::Pending, Poll::Ready),
-            Next::Parks => Poll::Pending,
+    /// Says to those above where the function is parked (invariants 2 and 3).
+    #[cold]
+    #[inline(never)]
+    fn park(self, waker: &Waker, context: &mut Option<NonZero<usize>>) {
+        let standing = watch::standing(waker, true);
+        let current = NonZero::new(Context::current().address());
+        let is_first = context.is_none();
+        *context = context.or(current);
+        assert!(
+            !matches!(standing, Standing::Transparent) && *context == current,
+            "a future that was left at {} is polled outside of the scope that was cancelled",
+            self.0
+        );
+        watch::park(self.0);
+        // Behind a waker of its own, it may have another owner, which is to find out.
+        if is_first && matches!(standing, Standing::Foreign { .. }) {
+            waker.wake_by_ref();
         }
     }
 }
 
-/// Behind a waker of its own, a parked future may have another owner, which is to find out.
-fn wake_other_owners(standing: &Standing, waker: &Waker) {
-    if matches!(standing, Standing::Foreign { .. }) {
-        waker.wake_by_ref();
-    }
+/// The check as an await begins: whether the function has to be left.
+#[inline]
+pub(crate) fn is_over<E: Exit>(site: &'static Site) -> bool {
+    (cfg!(feature = "testing") || !scope::is_live()) && look_before(site, E::PARKS)
+}
+
+#[cold]
+#[inline(never)]
+fn look_before(site: &'static Site, parks: bool) -> bool {
+    #[cfg(feature = "testing")]
+    crate::testing::on_await(None, site);
+    #[cfg(not(feature = "testing"))]
+    let _ = site;
+    scope::current_has_ended() && (!parks || watch::is_covered())
 }
 
 pin_project! {
@@ -138,157 +113,143 @@ pin_project! {
     #[must_use = "futures do nothing unless polled"]
     pub struct Await<F, E> {
         #[pin]
-        future: Option<F>,
-        site: &'static Site,
-        memory: Memory,
+        future: F,
         exit: PhantomData<fn() -> E>,
     }
-}
 
-/// What an await remembers from one poll to the next, where it is more than nothing. Dropping nothing
-/// costs one look.
-#[derive(Default)]
-struct Memory(ManuallyDrop<Option<Box<Remembered>>>);
-
-impl Drop for Memory {
-    #[inline]
-    fn drop(&mut self) {
-        if self.0.is_some() {
-            self.forget();
-        }
-    }
-}
-
-#[derive(Default)]
-struct Remembered {
-    vigil: Vigil,
-    /// Registered only behind a waker that nobody above or below has registered.
-    waiter: Waiter,
-    parked: Option<Parked>,
 }
 
 impl<F, E> Await<F, E> {
-    pub(crate) fn new(future: F, site: &'static Site) -> Self {
+    #[inline]
+    pub(crate) const fn new(future: F) -> Self {
         Self {
-            future: Some(future),
-            site,
-            memory: Memory::default(),
+            future,
             exit: PhantomData,
         }
     }
 }
 
-impl Memory {
-    #[cold]
-    #[inline(never)]
-    fn forget(&mut self) {
-        drop(self.0.take());
-    }
-
-    /// After a poll that ended pending, of which `before` is the number of the last event before it.
-    #[inline]
-    fn look(&mut self, site: &'static Site, before: u64, waker: &Waker, parks: bool) -> Next {
-        if self.0.is_none() && watch::stays(before, waker) {
-            return Next::Stays;
-        }
-        self.look_closely(site, before, waker, parks)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn look_closely(
-        &mut self,
-        site: &'static Site,
-        before: u64,
-        waker: &Waker,
-        parks: bool,
-    ) -> Next {
-        let standing = watch::standing(waker, parks);
-        if matches!(standing, Standing::Transparent) {
-            return Next::Stays;
-        }
-        let remembered = self.0.get_or_insert_default();
-        let current = Context::current();
-        if let (Standing::Foreign { depth }, Some(anchor)) = (&standing, current.anchor())
-            && !watch::is_registered_below(before, waker)
-        {
-            remembered.waiter.register(anchor, waker, *depth);
-            watch::note_registered(anchor.address(), WakerId::of(waker));
-        }
-        let has_ended = || current.is_cancelled();
-        if !remembered.vigil.is_over(before, waker, has_ended) {
-            return Next::Stays;
-        }
-        remembered.waiter = Waiter::new();
-        let below = watch::parked_below(before);
-        let left = below.unwrap_or(site);
-        if !parks {
-            watch::forget_parked();
-            let cancelled = current.cancelled_at(Some(Left::Site(left)));
-            return cancelled.map_or(Next::Stays, Next::Leaves);
-        }
-        if below.is_none() {
-            watch::park(site);
-        }
-        remembered.parked = Some(Parked::new(left));
-        wake_other_owners(&standing, waker);
-        Next::Parks
-    }
-
-    /// A poll of an await that has no future any more.
-    #[cold]
-    fn stay_parked(&self, waker: &Waker) {
-        match self.0.as_ref().and_then(|memory| memory.parked.as_ref()) {
-            Some(parked) => parked.stay(waker),
-            None => panic!("an await is not polled after it was left"),
-        }
-    }
-}
-
 impl<F: Future, E: Exit> Future for Await<F, E> {
-    type Output = E::Output<F::Output>;
+    type Output = Result<F::Output, Over>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let Some(future) = this.future.as_mut().as_pin_mut() else {
-            this.memory.stay_parked(task.waker());
-            return Poll::Pending;
-        };
+        let key = Key::of(&*self);
         let before = scope::epoch();
-        if let Poll::Ready(value) = future.poll(task) {
-            return Poll::Ready(E::value(value));
+        if let Poll::Ready(value) = self.project().future.poll(task) {
+            return Poll::Ready(Ok(value));
         }
-        let left = match this.memory.look(this.site, before, task.waker(), E::PARKS) {
-            Next::Stays => return Poll::Pending,
-            Next::Leaves(cancelled) => E::cancelled(cancelled),
-            Next::Parks => None,
-        };
-        // Dropped in this poll, before anything above learns of it.
-        this.future.set(None);
-        left.map_or(Poll::Pending, Poll::Ready)
+        if scope::is_quiet(before) || watch::stays(before, task.waker()) {
+            return Poll::Pending;
+        }
+        match look_closely(key, before, task.waker(), E::PARKS) {
+            Some(over) => Poll::Ready(Err(over)),
+            None => Poll::Pending,
+        }
     }
 }
 
-// Nothing that a panic may leave half changed is visible through the memory of an await: so a future
-// is unwind safe when it was.
-impl UnwindSafe for Memory {}
-impl RefUnwindSafe for Memory {}
-impl<E> UnwindSafe for Begin<E> {}
-impl<E> RefUnwindSafe for Begin<E> {}
+/// After a poll that ended pending, of which `before` is the number of the last event before it: whether
+/// the await is left.
+#[cold]
+#[inline(never)]
+fn look_closely(key: Key, before: u64, waker: &Waker, parks: bool) -> Option<Over> {
+    let standing = watch::standing(waker, parks);
+    if matches!(standing, Standing::Transparent) {
+        return None;
+    }
+    let is_pledged = matches!(standing, Standing::Pledged);
+    if is_pledged && !watch::is_shielded_below(before) && !scope::current_has_ended() {
+        watch::stay();
+        return None;
+    }
+    let current = Context::current();
+    if let (Standing::Foreign { depth }, Some(anchor)) = (&standing, current.anchor())
+        && !watch::is_registered_below(before, waker)
+    {
+        memory::register(anchor, waker, *depth);
+        watch::note_registered(anchor.address(), WakerId::of(waker));
+    }
+    let mut vigil = memory::take_vigil(key);
+    if !vigil.is_over(before, waker, &current) {
+        memory::keep_vigil(key, vigil);
+        return None;
+    }
+    let below = watch::parked_below(before);
+    if !parks {
+        watch::forget_parked();
+    }
+    Some(Over(below))
+}
 
-impl<E> fmt::Debug for Begin<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Begin")
-            .field("site", self.site)
-            .finish_non_exhaustive()
+/// A function that has left its body, and returns.
+#[must_use = "futures do nothing unless polled"]
+pub struct Returning<T> {
+    left: Left,
+    output: PhantomData<fn() -> T>,
+}
+
+impl<T> Returning<T> {
+    pub(crate) const fn new(left: Left) -> Self {
+        let output = PhantomData;
+        Self { left, output }
+    }
+}
+
+impl<T: FromCancelled> Future for Returning<T> {
+    type Output = T;
+
+    #[cold]
+    #[inline(never)]
+    fn poll(self: Pin<&mut Self>, _: &mut Task<'_>) -> Poll<T> {
+        Poll::Ready(T::from_cancelled(self.left.cancelled()))
+    }
+}
+
+/// A function that has left its body, and is unwound: it stays pending until it is dropped.
+#[must_use = "futures do nothing unless polled"]
+pub struct Parked<T> {
+    left: Left,
+    /// The address of the context, since the first poll.
+    context: Option<NonZero<usize>>,
+    output: PhantomData<fn() -> T>,
+}
+
+impl<T> Parked<T> {
+    pub(crate) const fn new(left: Left) -> Self {
+        Self {
+            left,
+            context: None,
+            output: PhantomData,
+        }
+    }
+}
+
+impl<T> Future for Parked<T> {
+    type Output = T;
+
+    #[cold]
+    fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<T> {
+        let this = self.get_mut();
+        this.left.park(task.waker(), &mut this.context);
+        Poll::Pending
     }
 }
 
 impl<F, E> fmt::Debug for Await<F, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Await")
-            .field("site", self.site)
-            .finish_non_exhaustive()
+        f.write_str("Await")
+    }
+}
+
+impl<T> fmt::Debug for Returning<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Returning").field(&self.left).finish()
+    }
+}
+
+impl<T> fmt::Debug for Parked<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Parked").field(&self.left).finish()
     }
 }

@@ -127,6 +127,7 @@ mod exits;
 mod guard;
 mod implicit;
 mod leaving;
+mod memory;
 mod prospects;
 #[expect(unsafe_code, reason = "the tagged pointer behind `Context`")]
 mod raw;

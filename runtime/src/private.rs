@@ -1,10 +1,11 @@
 //! What the attribute's output names, and nothing else. No part of the public interface.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 pub use crate::exits::{Leave, Returns};
 pub use crate::guard::{Guard, Waiter};
-pub use crate::implicit::{Await, Begin};
+pub use crate::implicit::{Await, Left, Over, Parked, Returning};
 pub use crate::shield::Shield;
 pub use crate::site::Site;
 
@@ -59,13 +60,21 @@ pub fn guard<'w, C, F: Future>(
 
 /// The check as an await begins whose context is the current one, in code without a value to leave
 /// with; before its operand is evaluated.
-pub fn begin(site: &'static Site) -> Begin<Unwound> {
-    Begin::new(site)
+#[inline]
+#[must_use]
+pub fn is_over(site: &'static Site) -> bool {
+    crate::implicit::is_over::<Unwound>(site)
 }
 
 /// The future around that await.
-pub fn around<F>((): (), future: F, site: &'static Site) -> Await<F, Unwound> {
-    Await::new(future, site)
+#[inline]
+pub const fn around<F>((): (), future: F) -> Await<F, Unwound> {
+    Await::new(future)
+}
+
+/// What follows such code that was left.
+pub fn unwind(left: Left) -> Parked<Infallible> {
+    Parked::new(left)
 }
 
 /// The context inside of `#[shield]`.

@@ -9,7 +9,7 @@
 //! 2. No `Arc` has one of those two addresses: they are smaller than the alignment of `usize`,
 //!    which the counts of an `Arc` force upon its value's allocation, and lie in the page that is
 //!    never mapped.
-//! 3. A [`Slot`] holds the address of a value only while `lend` borrows that value: it is put there by
+//! 3. A [`Slot`] holds the address of a static value, or of one that `lend` borrows: it is put there by
 //!    `lend`, and taken away before `lend` returns, by a return as by a panic.
 
 use std::cell::Cell;
@@ -17,6 +17,7 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::thread::LocalKey;
 
 const BACKGROUND: usize = 1;
 const TODO: usize = 2;
@@ -129,35 +130,63 @@ unsafe impl<T: Send + Sync> Send for Handle<T> {}
 // SAFETY: as above; all methods on `&Handle` are those of `&Arc<T>`.
 unsafe impl<T: Send + Sync> Sync for Handle<T> {}
 
-/// Lends a value to whatever runs in a closure.
-pub(crate) struct Slot<T>(Cell<Option<NonNull<T>>>);
+/// Uses a thread-local without a destructor; as [`LocalKey::with`], but always inlined, whatever `action` is.
+#[inline]
+pub(crate) fn with_local<T, R>(key: &'static LocalKey<T>, action: impl FnOnce(&T) -> R) -> R {
+    const { assert!(!std::mem::needs_drop::<T>()) };
+    let value = key.with(std::ptr::from_ref);
+    // SAFETY:
+    // - valid for reads: without a destructor it lives as long as its thread, so longer than this call.
+    // - of this thread only: the reference cannot leave `action`.
+    action(unsafe { &*value })
+}
 
-impl<T> Slot<T> {
-    pub(crate) const fn new() -> Self {
-        Self(Cell::new(None))
+/// What a [`Slot`] may lend: a value that borrows for `'a`.
+pub(crate) trait Lend {
+    type Value<'a>;
+
+    /// Says that a value may pass for one that borrows for a shorter time.
+    fn shorten<'short, 'long: 'short>(
+        value: &'short Self::Value<'long>,
+    ) -> &'short Self::Value<'short>;
+}
+
+/// Lends a value to whatever runs in a closure; outside of one there is a value that stays.
+pub(crate) struct Slot<L: Lend>(Cell<NonNull<L::Value<'static>>>);
+
+impl<L: Lend> Slot<L> {
+    pub(crate) const fn new(value: &'static L::Value<'static>) -> Self {
+        // SAFETY: non-null: it comes from a reference.
+        let value = unsafe { NonNull::new_unchecked(std::ptr::from_ref(value).cast_mut()) };
+        Self(Cell::new(value))
     }
 
     /// Runs `action` with `value` in the slot.
-    pub(crate) fn lend<R>(&self, value: &T, action: impl FnOnce() -> R) -> R {
-        let _restored = Restored(&self.0, self.0.replace(Some(NonNull::from(value))));
+    #[inline]
+    pub(crate) fn lend<R>(&self, value: &L::Value<'_>, action: impl FnOnce() -> R) -> R {
+        let _restored = Restored(&self.0, self.0.replace(NonNull::from(value).cast()));
         action()
     }
 
     /// Looks at the value in the slot.
-    pub(crate) fn look<R>(&self, look: impl FnOnce(Option<&T>) -> R) -> R {
-        let value = self.0.get();
+    #[inline]
+    pub(crate) fn look<R>(&self, look: impl for<'a> FnOnce(&'a L::Value<'a>) -> R) -> R {
         // SAFETY:
-        // - valid for reads: by invariant 3 a call of `lend` around this one still borrows the value.
+        // - valid for reads: by invariant 3 it is static, or a call of `lend` around this one still
+        //   borrows it, and with it all that it borrows itself.
         // - not changed meanwhile: that borrow is a shared one.
-        let value = value.map(|value| unsafe { value.as_ref() });
-        look(value)
+        // - what it borrows need not be static: nobody but `shorten` sees it as if it were, and `look`
+        //   may count on no more than that it lasts for this call.
+        let value = unsafe { self.0.get().as_ref() };
+        look(L::shorten(value))
     }
 }
 
 /// Puts back what was in a slot.
-struct Restored<'a, T>(&'a Cell<Option<NonNull<T>>>, Option<NonNull<T>>);
+struct Restored<'a, T>(&'a Cell<NonNull<T>>, NonNull<T>);
 
 impl<T> Drop for Restored<'_, T> {
+    #[inline]
     fn drop(&mut self) {
         self.0.set(self.1);
     }
@@ -165,7 +194,7 @@ impl<T> Drop for Restored<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Handle, Slot, Target};
+    use super::{Handle, Lend, Slot, Target};
     use std::sync::Arc;
 
     #[test]
@@ -191,21 +220,31 @@ mod tests {
         assert!(background.into_arc().is_none());
     }
 
+    struct Text;
+
+    impl Lend for Text {
+        type Value<'a> = &'a str;
+
+        fn shorten<'short, 'long: 'short>(value: &'short &'long str) -> &'short &'short str {
+            value
+        }
+    }
+
     #[test]
     fn a_slot_has_what_is_lent_and_gives_it_back_after_a_panic() {
-        let slot = Slot::new();
-        let seen = || slot.look(|value: Option<&String>| value.cloned());
+        let slot = Slot::<Text>::new(&"");
+        let seen = || slot.look(|text| (*text).to_owned());
         let (outer, inner) = ("outer".to_owned(), "inner".to_owned());
-        slot.lend(&outer, || {
+        slot.lend(&outer.as_str(), || {
             let nested = std::panic::AssertUnwindSafe(|| {
-                slot.lend(&inner, || {
-                    assert_eq!(seen(), Some("inner".to_owned()));
+                slot.lend(&inner.as_str(), || {
+                    assert_eq!(seen(), "inner");
                     std::panic::panic_any(1)
                 })
             });
             std::panic::catch_unwind(nested).unwrap_err();
-            assert_eq!(seen(), Some("outer".to_owned()));
+            assert_eq!(seen(), "outer");
         });
-        assert_eq!(seen(), None);
+        assert_eq!(seen(), "");
     }
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
-use crate::cancelled::Cancelled;
+use crate::cancelled::{Cancelled, Left};
 use crate::context::Context;
 use crate::guard::{Vigil, Waiter};
+use crate::memory::Memory;
 use crate::scope;
 use crate::watch::Watch;
 
@@ -22,6 +23,7 @@ pin_project! {
         future: Option<F>,
         waiter: Waiter,
         vigil: Vigil,
+        memory: Memory,
         is_started: bool,
     }
 }
@@ -32,45 +34,57 @@ impl<F: Future> Future for Run<F> {
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let (context, mut future) = (&*this.context, this.future);
-        if !std::mem::replace(this.is_started, true)
-            && let Some(cancelled) = context.cancelled_at(None)
-        {
-            scope::within(context, || future.set(None));
-            return Poll::Ready(Err(cancelled));
+        if !*this.is_started {
+            *this.is_started = true;
+            if let Some(cancelled) = ended_before(context, future.as_mut()) {
+                return Poll::Ready(Err(cancelled));
+            }
         }
         let anchor = context.anchor();
-        let watch = anchor.map(|anchor| Watch::begin(anchor, task.waker()));
-        // Also while the future is dropped: its destructors see their context.
-        let poll = || {
+        let (waiter, vigil) = (&mut *this.waiter, this.vigil);
+        let polled = Watch::poll(context, anchor, task.waker(), this.memory, |watch| {
+            // The destructors of the future see its context, too.
             let inner = future.as_mut().as_pin_mut();
-            let polled = inner
-                .expect("`Run` is not polled after it ended")
-                .poll(task);
-            if let Poll::Ready(value) = polled {
+            let inner = inner.expect("`Run` is not polled after it ended");
+            if let Poll::Ready(value) = inner.poll(task) {
                 future.set(None);
                 return Poll::Ready(Ok(value));
             }
-            let (Some(anchor), Some(watch)) = (anchor, &watch) else {
-                return Poll::Pending;
-            };
-            watch.register(this.waiter, anchor, task.waker());
-            let has_ended = || anchor.is_cancelled();
-            let is_over = this.vigil.is_over(watch.before(), task.waker(), has_ended);
-            if is_over && let Some(cancelled) = context.cancelled_at(watch.left(None)) {
-                future.set(None);
+            if let Some(anchor) = anchor
+                && watch.is_over(waiter, vigil, anchor, task.waker())
+                && let Some(cancelled) = end(context, watch.left(None), future)
+            {
                 return Poll::Ready(Err(cancelled));
             }
             Poll::Pending
-        };
-        let polled = match (anchor, &watch) {
-            (Some(anchor), Some(watch)) => watch.poll(context, anchor, poll),
-            _ => scope::within(context, poll),
-        };
+        });
         if polled.is_ready() {
             *this.waiter = Waiter::new();
         }
         polled
     }
+}
+
+/// Why the future is not polled at all, and then drops it.
+#[cold]
+#[inline(never)]
+fn ended_before<F>(context: &Context, mut future: Pin<&mut Option<F>>) -> Option<Cancelled> {
+    let cancelled = context.cancelled_at(None)?;
+    scope::within(context, || future.set(None));
+    Some(cancelled)
+}
+
+/// Why the future is dropped.
+#[cold]
+#[inline(never)]
+fn end<F>(
+    context: &Context,
+    left: Option<Left>,
+    mut future: Pin<&mut Option<F>>,
+) -> Option<Cancelled> {
+    let cancelled = context.cancelled_at(left)?;
+    future.set(None);
+    Some(cancelled)
 }
 
 impl<F> fmt::Debug for Run<F> {
@@ -123,6 +137,7 @@ impl Context {
             future: Some(future),
             waiter: Waiter::new(),
             vigil: Vigil::default(),
+            memory: Memory::new(),
             is_started: false,
         }
     }

@@ -9,8 +9,9 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 
 use crate::context::Context;
+use crate::memory::Memory;
 use crate::run::Run;
-use crate::scope::outside_of_frames;
+use crate::scope::within_using;
 use crate::watch::note_shield;
 
 pin_project! {
@@ -22,6 +23,7 @@ pin_project! {
         #[pin]
         future: F,
         pending: Option<Arc<()>>,
+        memory: Memory,
     }
 }
 
@@ -31,6 +33,7 @@ impl<F> Shield<F> {
             context,
             future,
             pending: None,
+            memory: Memory::new(),
         }
     }
 }
@@ -41,7 +44,7 @@ impl<F: Future> Future for Shield<F> {
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<F::Output> {
         let this = self.project();
         let future = this.future;
-        let polled = outside_of_frames(this.context, || future.poll(task));
+        let polled = within_using(this.context, this.memory, || future.poll(task));
         if polled.is_pending() {
             note_shield(this.pending.get_or_insert_default());
         } else {

@@ -176,9 +176,15 @@ impl<F: Future> Future for Inherited<F> {
             },
             Projected::Ended => return Poll::Pending,
         }
-        self.set(Self::Ended);
+        end(self);
         Poll::Pending
     }
+}
+
+#[cold]
+#[inline(never)]
+fn end<F>(mut task: Pin<&mut Inherited<F>>) {
+    task.set(Inherited::Ended);
 }
 
 impl<F> fmt::Debug for Spawned<F> {

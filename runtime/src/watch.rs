@@ -8,92 +8,130 @@ use std::task::Waker;
 
 use crate::cancelled::Left;
 use crate::context::Context;
-use crate::guard::Waiter;
-use crate::scope::{
-    Frame, Parked, Registered, SCOPE, Scope, TaskId, WakerId, within_anchor, within_unwatched,
-};
+use crate::guard::{Vigil, Waiter};
+use crate::memory::{Memory, Used};
+use crate::scope::{self, Frame, Parked, Registered, Scope, TaskId, WakerId};
 use crate::site::Site;
 
 thread_local! {
     static SHIELDS: RefCell<Vec<(u64, TaskId, Weak<()>)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Restores the frame that was there before.
-pub(crate) struct Restored(pub(crate) Frame);
+/// One poll of an await, or of a scope, that has its context at hand.
+#[derive(Clone, Copy)]
+pub(crate) struct Watch<'a> {
+    scope: &'a Scope,
+    /// How many owners are above, if this is one itself.
+    owned: Option<u32>,
+    /// The number of the last event before the inner poll.
+    before: u64,
+}
 
-impl Drop for Restored {
+/// The end of such a poll.
+struct End<'a> {
+    scope: &'a Scope,
+    owned: Option<u32>,
+}
+
+impl Drop for End<'_> {
+    #[inline]
     fn drop(&mut self) {
-        SCOPE.with(|scope| scope.frame.set(self.0));
-        if self.0.depth == 0 {
-            clear_shields();
+        if let Some(depth) = self.owned {
+            self.scope.quiet.set(0);
+            if depth == 0 && self.scope.shielded.get() != 0 {
+                clear_shields(self.scope);
+            }
         }
     }
 }
 
-/// One poll of an await that has its context at hand, from before its inner poll to after it.
-pub(crate) struct Watch {
-    /// If this await is an owner, which it then has to register as.
-    owned: Option<Restored>,
-    before: u64,
-    parked: Parked,
+#[cold]
+#[inline(never)]
+fn clear_shields(scope: &Scope) {
+    scope.shielded.set(0);
+    SHIELDS.with_borrow_mut(Vec::clear);
 }
 
-impl Watch {
-    /// Begins a poll of an await of `anchor` with `waker`.
-    pub(crate) fn begin(anchor: &Context, waker: &Waker) -> Self {
-        SCOPE.with(|scope| {
-            let context = anchor.address();
-            let waker = WakerId::of(waker);
-            let owned = (!scope.frame.is_of(context, waker)).then(|| {
-                let above = scope.frame.get();
-                scope.frame.set(Frame {
-                    task: TaskId::current(),
+impl Watch<'_> {
+    /// Runs a poll of an await, or a scope, of `context` with that as the current one; `anchor` ends it, if
+    /// anything does.
+    #[inline]
+    pub(crate) fn poll<R>(
+        context: &Context,
+        anchor: Option<&Context>,
+        waker: &Waker,
+        memory: &mut Memory,
+        action: impl FnOnce(Watch<'_>) -> R,
+    ) -> R {
+        let address = anchor.map_or(0, Context::address);
+        scope::with(|scope| {
+            scope.frame.look(|above| {
+                let is_promised = above.anchor == address && above.promises(waker);
+                let owned = (anchor.is_some() && !is_promised).then_some(above.depth);
+                let own = Frame {
                     context,
+                    anchor: address,
                     waker,
-                    depth: above.depth + 1,
-                });
-                Restored(above)
-            });
-            Self {
-                owned,
-                before: scope.epoch.get(),
-                parked: scope.parked.get(),
-            }
+                    is_promised: anchor.is_some(),
+                    depth: above.depth + u32::from(owned.is_some()),
+                    task: if is_promised {
+                        above.task
+                    } else {
+                        TaskId::current()
+                    },
+                };
+                let before = scope.epoch.get();
+                let _end = End { scope, owned };
+                let _used = Used::new(owned.map(|_| memory));
+                let node = anchor.and_then(Context::node);
+                scope.enter(&own, node, || {
+                    action(Watch {
+                        scope,
+                        owned,
+                        before,
+                    })
+                })
+            })
         })
     }
 
-    /// Runs the inner poll with `context`, which `anchor` ends, as the current one.
-    pub(crate) fn poll<R>(
-        &self,
-        context: &Context,
+    /// After a poll that ended pending: whether to leave. Registers the waker if this is an owner.
+    #[inline]
+    pub(crate) fn is_over(
+        self,
+        waiter: &mut Waiter,
+        vigil: &mut Vigil,
         anchor: &Context,
-        action: impl FnOnce() -> R,
-    ) -> R {
-        if self.owned.is_none() {
-            return within_unwatched(context, action);
+        waker: &Waker,
+    ) -> bool {
+        let scope = self.scope;
+        match self.owned {
+            Some(depth) => {
+                waiter.register(anchor, waker, depth);
+                if depth > 0 {
+                    note_registered(anchor.address(), WakerId::of(waker));
+                }
+            }
+            None if scope.quiet.get() > self.before => return false,
+            None => {}
         }
-        let task = SCOPE.with(|scope| scope.frame.task.get());
-        within_anchor(context, anchor.address(), task, action)
-    }
-
-    /// The number of the last event before the inner poll.
-    pub(crate) fn before(&self) -> u64 {
-        self.before
-    }
-
-    /// After a poll that ended pending: registers the waker if this is an owner.
-    pub(crate) fn register(&self, waiter: &mut Waiter, anchor: &Context, waker: &Waker) {
-        if let Some(owned) = &self.owned {
-            waiter.register(anchor, waker, owned.0.depth);
-            note_registered(anchor.address(), WakerId::of(waker));
+        if scope.shielded.get() > self.before || !scope.is_live() {
+            return vigil.is_over(self.before, waker, anchor);
         }
+        if self.owned != Some(0) {
+            scope.stay();
+        }
+        false
     }
 
     /// The await that is left if this one leaves, which has no site of its own if `own` is none: one
     /// that was parked below, or `own`.
-    pub(crate) fn left(&self, own: Option<&'static Site>) -> Option<Left> {
+    #[cold]
+    pub(crate) fn left(self, own: Option<&'static Site>) -> Option<Left> {
         let below = parked_below(self.before);
-        SCOPE.with(|scope| scope.parked.set(self.parked));
+        if below.is_some() {
+            forget_parked();
+        }
         below.or(own).map(Left::Site)
     }
 }
@@ -110,34 +148,44 @@ pub(crate) enum Standing {
 
 /// How an await stands that is polled with `waker`; `parks` if it can only leave by being dropped.
 pub(crate) fn standing(waker: &Waker, parks: bool) -> Standing {
-    SCOPE.with(|scope| {
-        let anchor = scope.anchor.get();
-        if anchor == 0 {
-            return Standing::Transparent;
-        }
-        if scope.frame.is_of(anchor, WakerId::of(waker)) {
-            return Standing::Pledged;
-        }
-        let is_covered = scope.frame.context.get() == anchor;
-        if !scope.is_in_task() || (parks && !is_covered) {
-            return Standing::Transparent;
-        }
-        let depth = scope.frame.depth.get() + 1;
-        Standing::Foreign { depth }
+    scope::with(|scope| {
+        scope.frame.look(|frame| {
+            if frame.anchor == 0 {
+                return Standing::Transparent;
+            }
+            if frame.promises(waker) {
+                return Standing::Pledged;
+            }
+            if !frame.is_in_task() || (parks && !frame.is_promised) {
+                return Standing::Transparent;
+            }
+            let depth = frame.depth + 1;
+            Standing::Foreign { depth }
+        })
     })
 }
 
-/// After a poll that ended pending: whether there is nothing to do but to say so to those above. True
-/// in no scope; and if somebody above is woken, no shield is below, and the context has not ended.
+/// Whether somebody above looks at the current context.
+pub(crate) fn is_covered() -> bool {
+    scope::with(|scope| scope.frame.look(|frame| frame.is_promised))
+}
+
+/// After a poll that ended pending, of an await whose context is the current one: whether there is
+/// nothing to do but to say so to those above. So in no scope; and if somebody above is woken, no shield
+/// is below, and the context has not ended.
+///
+/// That is found out without a call, for which nothing need be kept. May be false though it holds.
+#[inline(never)]
 pub(crate) fn stays(before: u64, waker: &Waker) -> bool {
-    SCOPE.with(|scope| {
-        let anchor = scope.anchor.get();
-        if anchor == 0 {
+    scope::with(|scope| {
+        let (is_endless, is_promised) = scope.frame.look(|frame| {
+            let is_promised = frame.is_promised && std::ptr::eq(frame.waker, waker);
+            (frame.anchor == 0, is_promised)
+        });
+        if is_endless {
             return true;
         }
-        let stays = scope.frame.is_of(anchor, WakerId::of(waker))
-            && scope.shielded.get() <= before
-            && !scope.has_ended();
+        let stays = is_promised && scope.shielded.get() <= before && scope.is_live();
         if stays {
             scope.stay();
         }
@@ -147,16 +195,18 @@ pub(crate) fn stays(before: u64, waker: &Waker) -> bool {
 
 /// Whether an await below has registered `waker` for the current context in this poll.
 pub(crate) fn is_registered_below(before: u64, waker: &Waker) -> bool {
-    SCOPE.with(|scope| {
+    scope::with(|scope| {
         let registered = scope.registered.get();
         registered.epoch > before
-            && registered.context == scope.anchor.get()
+            && registered.context == scope.frame.look(|frame| frame.anchor)
             && registered.waker == WakerId::of(waker)
     })
 }
 
+#[cold]
+#[inline(never)]
 pub(crate) fn note_registered(context: usize, waker: WakerId) {
-    SCOPE.with(|scope| {
+    scope::with(|scope| {
         let epoch = scope.next_epoch();
         scope.registered.set(Registered {
             epoch,
@@ -168,17 +218,17 @@ pub(crate) fn note_registered(context: usize, waker: WakerId) {
 
 /// Whether an await below looked, found no end, and stays.
 pub(crate) fn was_looked_below(before: u64) -> bool {
-    SCOPE.with(|scope| scope.looked.get() > before)
+    scope::with(|scope| scope.looked.get() > before)
 }
 
 /// Says to those above that this await has looked and stays.
 pub(crate) fn stay() {
-    SCOPE.with(Scope::stay);
+    scope::with(Scope::stay);
 }
 
 /// Says to those above that the await at `site` is parked.
 pub(crate) fn park(site: &'static Site) {
-    SCOPE.with(|scope| {
+    scope::with(|scope| {
         let epoch = scope.next_epoch();
         let site = Some(site);
         scope.parked.set(Parked { epoch, site });
@@ -187,13 +237,13 @@ pub(crate) fn park(site: &'static Site) {
 
 /// The await below that was parked last in this poll.
 pub(crate) fn parked_below(before: u64) -> Option<&'static Site> {
-    let parked = SCOPE.with(|scope| scope.parked.get());
+    let parked = scope::with(|scope| scope.parked.get());
     parked.site.filter(|_| parked.epoch > before)
 }
 
 /// Forgets what was parked below: whoever leaves because of it has named it.
 pub(crate) fn forget_parked() {
-    SCOPE.with(|scope| {
+    scope::with(|scope| {
         scope.parked.set(Parked {
             epoch: 0,
             site: None,
@@ -202,8 +252,8 @@ pub(crate) fn forget_parked() {
 }
 
 /// Whether a shield below was pending in this poll.
-fn is_shielded_below(before: u64) -> bool {
-    SCOPE.with(|scope| scope.shielded.get() > before)
+pub(crate) fn is_shielded_below(before: u64) -> bool {
+    scope::with(|scope| scope.shielded.get() > before)
 }
 
 /// Gives the shields that were pending below in this poll.
@@ -211,7 +261,7 @@ pub(crate) fn collect_shields(before: u64, mut add: impl FnMut(&Weak<()>)) {
     if !is_shielded_below(before) {
         return;
     }
-    let task = SCOPE.with(|scope| scope.frame.task.get());
+    let task = scope::with(|scope| scope.frame.look(|frame| frame.task));
     SHIELDS.with_borrow(|shields| {
         let below = shields.iter().filter(|(epoch, ..)| *epoch > before);
         below
@@ -222,19 +272,13 @@ pub(crate) fn collect_shields(before: u64, mut add: impl FnMut(&Weak<()>)) {
 
 /// A shield that is pending; the owners above wait for it.
 pub(crate) fn note_shield(shield: &Arc<()>) {
-    SCOPE.with(|scope| {
-        if scope.frame.depth.get() > 0 {
+    scope::with(|scope| {
+        if scope.depth() > 0 {
             let epoch = scope.next_epoch();
             scope.shielded.set(epoch);
+            scope.quiet.set(0);
             let entry = (epoch, TaskId::current(), Arc::downgrade(shield));
             SHIELDS.with_borrow_mut(|shields| shields.push(entry));
         }
     });
-}
-
-fn clear_shields() {
-    let is_used = SCOPE.with(|scope| scope.shielded.replace(0) != 0);
-    if is_used {
-        SHIELDS.with_borrow_mut(Vec::clear);
-    }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Context as Task, Waker};
 use std::time::Duration;
 
-use cancel_context::private::{around, begin, children, waiting};
+use cancel_context::private::{Over, around, children, is_over, unwind, waiting};
 use cancel_context::{Canceller, Context, Site};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
@@ -162,8 +162,13 @@ fn a_million_lost_select_arms_leave_nothing() {
 /// An await without a context of its own, as the attribute makes it.
 async fn implicit_await() {
     static SITE: Site = Site::new("pending()", "leaks::implicit_await");
-    begin(&SITE).await;
-    around((), pending::<()>(), &SITE).await;
+    let over = if is_over(&SITE) {
+        Over::here()
+    } else {
+        let left = around((), pending::<()>()).await;
+        left.expect_err("nothing else ends it")
+    };
+    match unwind(over.at(&SITE)).await {}
 }
 
 // guarantee A6, B8
@@ -183,6 +188,32 @@ fn awaits_that_were_unwound_or_lost_leave_nothing() {
         canceller.cancel();
         assert!(unwound.as_mut().poll(&mut task).is_ready());
     });
+}
+
+// guarantee B8
+#[test]
+fn awaits_behind_wakers_of_their_own_do_not_pile_up() {
+    let (context, canceller) = root();
+    let before = heap();
+    let mut scope = Box::pin(context.run(async {
+        let mut living = FuturesUnordered::from_iter([implicit_await()]);
+        loop {
+            let mut members = FuturesUnordered::from_iter([implicit_await(), implicit_await()]);
+            assert!(futures::poll!(members.next()).is_pending());
+            assert!(futures::poll!(living.next()).is_pending());
+            futures::pending!();
+        }
+    }));
+    let mut task = Task::from_waker(Waker::noop());
+    for _ in 0..MANY / 10 {
+        assert!(scope.as_mut().poll(&mut task).is_pending());
+        assert!(waiting(&context) <= 50, "{} waiters", waiting(&context));
+    }
+    assert!(heap() - before < 64 * 1024, "{} bytes", heap() - before);
+    canceller.cancel();
+    assert!(scope.as_mut().poll(&mut task).is_ready());
+    drop(scope);
+    assert_eq!(waiting(&context), 0);
 }
 
 // guarantee B8

@@ -2,6 +2,9 @@
 
 use std::future::{pending, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
 use cancel_context::private::waiting;
@@ -21,6 +24,78 @@ async fn count(trace: &Trace) -> usize {
     pending::<()>().await;
     trace.note("went on");
     7
+}
+
+/// Ten nested functions, with and without the attribute.
+macro_rules! nested {
+    ($name:ident $(, $attribute:meta)?) => {
+        mod $name {
+            $(#[$attribute])?
+            async fn leaf(text: &str) -> usize {
+                tokio::task::yield_now().await;
+                text.len()
+            }
+
+            nested!(@ $($attribute)?, ten nine eight seven six five four three two leaf);
+        }
+    };
+    (@ $($attribute:meta)?, $outer:ident $inner:ident $($more:ident)*) => {
+        $(#[$attribute])?
+        pub(super) async fn $outer(text: &str) -> usize {
+            let length = $inner(text).await;
+            std::future::ready(length).await
+        }
+
+        nested!(@ $($attribute)?, $inner $($more)*);
+    };
+    (@ $($attribute:meta)?, leaf) => {};
+}
+
+nested!(plain);
+nested!(annotated, cancel_context::cancellable(implicit));
+
+// guarantee A7
+#[test]
+fn an_implicit_function_is_no_larger_than_it_was() {
+    let (plain, annotated) = (plain::ten("four"), annotated::ten("four"));
+    assert_eq!(size_of_val(&plain), size_of_val(&annotated));
+    assert_eq!((complete(plain), complete(annotated)), (4, 4));
+}
+
+/// Is `Send`, though what it gives is not.
+struct Makes;
+
+impl Future for Makes {
+    type Output = Rc<u8>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Task<'_>) -> Poll<Rc<u8>> {
+        Poll::Ready(Rc::new(1))
+    }
+}
+
+// guarantee A7; scenario 25
+#[test]
+fn an_awaited_value_that_is_not_send_may_be_gone_before_the_next_await() {
+    #[cancellable(implicit)]
+    async fn returns() -> Result<u8, Cancelled> {
+        let one = *Makes.await;
+        ready(()).await;
+        Ok(one)
+    }
+    #[cancellable(implicit)]
+    async fn unwinds() -> u8 {
+        let one = *Makes.await;
+        let block = async {
+            let one = *Makes.await;
+            one + ready(1).await
+        };
+        one + block.await
+    }
+    fn is_send(_: &impl Send) {}
+    let (returns, unwinds) = (returns(), unwinds());
+    is_send(&returns);
+    is_send(&unwinds);
+    assert_eq!((complete(returns).unwrap(), complete(unwinds)), (1, 3));
 }
 
 // guarantee A2; scenario 6

@@ -178,7 +178,7 @@ fn awaits_in_macros_and_awaiting_macros_of_nested_blocks_are_checked() {
     call.waits();
     canceller.cancel();
     call.completes().unwrap_err();
-    assert_eq!(trace.take(), "-selects -macros");
+    assert_eq!(trace.take(), "-macros -selects", "each where it was left");
 }
 
 // guarantee A10

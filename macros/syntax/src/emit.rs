@@ -135,17 +135,23 @@ impl<'a> Emitter<'a> {
     /// The outer `match` moves the whole result, so that no half of it is held, as far as `Send`
     /// is concerned, across a later await of the same statement.
     ///
-    /// In code that is unwound by drop, the guard gives the value itself:
+    /// Where the context is the current one, the function leaves its body first (see
+    /// [`left`](Self::left)):
     /// ```text
-    /// match ::cancel_context::private::around(
-    ///     ::cancel_context::private::begin(&__SITES[0]).await,
-    ///     ::core::future::IntoFuture::into_future(pool.acquire()),
-    ///     &__SITES[0],
-    /// )
-    /// .await
+    /// match __leave
+    ///     .guard(
+    ///         if __leave.is_over(&__SITES[0]) {
+    ///             break '__left ::cancel_context::private::Over::here().at(&__SITES[0]);
+    ///         },
+    ///         ::core::future::IntoFuture::into_future(pool.acquire()),
+    ///     )
+    ///     .await
     /// {
-    ///     #[allow(unreachable_code)]
-    ///     __value => (__value,).0,
+    ///     __output => match __output {
+    ///         #[allow(unreachable_code)]
+    ///         ::core::result::Result::Ok(__value) => (__value,).0,
+    ///         ::core::result::Result::Err(__cancelled) => break '__left __cancelled.at(&__SITES[0]),
+    ///     },
     /// }
     /// ```
     pub(crate) fn guarded(&self, guarded: &Guarded, awaited: ExprAwait) -> Expr {
@@ -204,7 +210,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// `guard(CHECK, FUTURE, &mut __waiter, &__SITES[0])`, and without a context at hand
-    /// `__leave.guard(CHECK, FUTURE, &__SITES[0])` or `around(CHECK, FUTURE, &__SITES[0])`.
+    /// `__leave.guard(CHECK, FUTURE)` or `around(CHECK, FUTURE)`.
     ///
     /// Within a shield, enclosing awaits are told to wait for it: `shielded(guard(…), &ctx)`. The
     /// guard is inside, since it has to leave when the shield's own time is up.
@@ -215,16 +221,16 @@ impl<'a> Emitter<'a> {
         future: &TokenStream,
     ) -> TokenStream {
         let span = mixed(guarded.at);
-        let site = site(guarded.site, span);
         let call = match self.mode {
             Mode::Explicit => {
+                let site = site(guarded.site, span);
                 let guard = self.private("guard", span);
                 quote_spanned!(span=> #guard(#check, #future, &mut __waiter, #site))
             }
-            Mode::Returning => quote_spanned!(span=> __leave.guard(#check, #future, #site)),
+            Mode::Returning => quote_spanned!(span=> __leave.guard(#check, #future)),
             Mode::Unwinding => {
                 let around = self.private("around", span);
-                quote_spanned!(span=> #around(#check, #future, #site))
+                quote_spanned!(span=> #around(#check, #future))
             }
             Mode::Shielded => future.clone(),
         };
@@ -248,19 +254,19 @@ impl<'a> Emitter<'a> {
     ) -> Expr {
         let span = mixed(guarded.at);
         let value = seen_at(&quote_spanned!(span=> __value), guarded.ends);
-        if matches!(self.mode, Mode::Unwinding | Mode::Shielded) {
+        if self.mode == Mode::Shielded {
             let pattern = quote_spanned!(span=> #[allow(unreachable_code)] __value);
             return with_attributes(
                 Self::match_once(span, result, pattern, Expr::Verbatim(value)),
                 attrs,
             );
         }
-        let leave = self.leave(guarded.at);
+        let leave = self.leave_with(guarded, quote_spanned!(span=> __cancelled));
         let value = quote_spanned! {span=>
             match __output {
                 #[allow(unreachable_code)]
                 ::core::result::Result::Ok(__value) => #value,
-                #leave
+                ::core::result::Result::Err(__cancelled) => #leave,
             }
         };
         let pattern = quote_spanned!(span=> __output);
@@ -289,13 +295,8 @@ impl<'a> Emitter<'a> {
     pub(crate) fn enter(&self, guarded: &Guarded) -> TokenStream {
         let span = mixed(guarded.at);
         let site = site(guarded.site, span);
-        let check = match self.mode {
+        let is_over = match self.mode {
             Mode::Shielded => return quote_spanned!(span=> ()),
-            Mode::Unwinding => {
-                let begin = self.private("begin", span);
-                return quote_spanned!(span=> #begin(#site).await);
-            }
-            Mode::Returning => quote_spanned!(span=> __leave.begin(#site).await),
             Mode::Explicit => {
                 let context = self.context(guarded.at);
                 let name = if guarded.owned {
@@ -304,16 +305,23 @@ impl<'a> Emitter<'a> {
                     "enter"
                 };
                 let enter = self.private(name, span);
-                quote_spanned!(span=> #enter(&#context, #site))
+                let leave = self.leave_with(guarded, quote_spanned!(span=> __cancelled));
+                return quote_spanned! {span=>
+                    match #enter(&#context, #site) {
+                        ::core::result::Result::Ok(__context) => __context,
+                        ::core::result::Result::Err(__cancelled) => #leave,
+                    }
+                };
+            }
+            Mode::Returning => quote_spanned!(span=> __leave.is_over(#site)),
+            Mode::Unwinding => {
+                let is_over = self.private("is_over", span);
+                quote_spanned!(span=> #is_over(#site))
             }
         };
-        let leave = self.leave(guarded.at);
-        quote_spanned! {span=>
-            match #check {
-                ::core::result::Result::Ok(__context) => __context,
-                #leave
-            }
-        }
+        let over = self.private("Over", span);
+        let leave = self.leave_with(guarded, quote_spanned!(span=> #over::here()));
+        quote_spanned!(span=> if #is_over { #leave })
     }
 
     /// `static __SITES: [Site; N] = […];`
@@ -366,7 +374,7 @@ pub(crate) fn mixed(span: Span) -> Span {
     Span::mixed_site().located_at(span)
 }
 
-fn site(index: usize, span: Span) -> TokenStream {
+pub(crate) fn site(index: usize, span: Span) -> TokenStream {
     let index = Literal::usize_unsuffixed(index);
     quote_spanned!(span=> &__SITES[#index])
 }

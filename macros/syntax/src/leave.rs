@@ -1,36 +1,94 @@
 //! How a function is left, and what its guards use for it.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote_spanned;
-use syn::Expr;
+use quote::{ToTokens, quote_spanned};
+use syn::{Expr, Type};
 
-use crate::emit::{Emitter, Mode, mixed};
+use crate::emit::{Emitter, Guarded, Mode, mixed, site};
 use crate::options::runtime_path;
 use crate::signature::ends;
 
 impl Emitter<'_> {
-    /// The arm that leaves the function; `on_cancel = panic!(…)` would make its `return` unreachable.
-    pub(crate) fn leave(&self, at: Span) -> TokenStream {
-        let span = mixed(at);
-        if let Some(on_cancel) = &self.options.on_cancel {
-            let value = returned(&on_cancel.value);
-            let cancelled = Ident::new("cancelled", Span::call_site());
-            return quote_spanned! {span=>
-                #[allow(unreachable_code, clippy::diverging_sub_expression)]
-                ::core::result::Result::Err(#cancelled) => {
-                    let _ = &#cancelled;
-                    return #value;
-                }
-            };
+    /// Leaves the function because of `cancelled`: an expression of type `!`, though that of
+    /// `on_cancel = panic!(…)` has an unreachable `return` in it.
+    pub(crate) fn leave_with(&self, guarded: &Guarded, cancelled: TokenStream) -> TokenStream {
+        let span = mixed(guarded.at);
+        let site = site(guarded.site, span);
+        if self.leaves_body() {
+            return quote_spanned!(span=> break '__left (#cancelled).at(#site));
         }
-        let value = if self.mode == Mode::Returning {
-            quote_spanned!(span=> __leave.with(__cancelled))
+        let Some(on_cancel) = &self.options.on_cancel else {
+            return quote_spanned!(span=> return __leave(#cancelled));
+        };
+        let value = returned(&on_cancel.value);
+        let name = Ident::new("cancelled", Span::call_site());
+        let error = if self.mode == Mode::Explicit {
+            cancelled
         } else {
-            quote_spanned!(span=> __leave(__cancelled))
+            quote_spanned!(span=> #cancelled.at(#site).cancelled())
         };
         quote_spanned! {span=>
-            ::core::result::Result::Err(__cancelled) => return #value,
+            {
+                let #name = #error;
+                let _ = &#name;
+                #[allow(unreachable_code, clippy::diverging_sub_expression)]
+                return #value;
+            }
         }
+    }
+
+    /// Whether awaits leave the body, and what follows it leaves the function: where rustc finds out how.
+    pub(crate) fn leaves_body(&self) -> bool {
+        match self.mode {
+            Mode::Returning => self.options.on_cancel.is_none(),
+            Mode::Unwinding => true,
+            Mode::Explicit | Mode::Shielded => false,
+        }
+    }
+
+    /// A body whose awaits leave it; `output` is its type, where that can be named.
+    ///
+    /// Output, for one that may return a value:
+    /// ```text
+    /// __leave
+    ///     .with('__left: {
+    ///         let __value: T = { … };
+    ///         #[allow(unreachable_code)]
+    ///         return __value;
+    ///     })
+    ///     .await
+    /// ```
+    /// and for one that is unwound, of a type without a name:
+    /// ```text
+    /// match ::cancel_context::private::unwind('__left: {
+    ///     #[allow(unreachable_code)]
+    ///     return { … };
+    /// })
+    /// .await
+    /// {}
+    /// ```
+    ///
+    /// There is but one such await, outside of the body: what is unwound has dropped its variables.
+    pub(crate) fn left(&self, body: &impl ToTokens, output: Option<&Type>) -> TokenStream {
+        let span = Span::mixed_site();
+        let returned = if let Some(output) = output {
+            quote_spanned! {span=>
+                let __value: #output = #body;
+                #[allow(unreachable_code)]
+                return __value;
+            }
+        } else {
+            quote_spanned! {span=>
+                #[allow(unreachable_code)]
+                return #body;
+            }
+        };
+        let left = quote_spanned!(span=> '__left: { #returned });
+        if self.mode == Mode::Returning {
+            return quote_spanned!(span=> __leave.with(#left).await);
+        }
+        let unwind = self.private("unwind", span);
+        quote_spanned!(span=> match #unwind(#left).await {})
     }
 
     /// What leaves an explicit function: `::cancel_context::FromCancelled::from_cancelled`

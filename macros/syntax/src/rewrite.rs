@@ -6,18 +6,19 @@
 //! would leave only the block.
 
 use proc_macro2::{Span, TokenStream};
-use quote::ToTokens;
+use quote::{ToTokens, quote, quote_spanned};
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, Block, Expr, ExprMacro, Ident, Item, Local, Stmt, Type};
+use syn::{Attribute, Block, Expr, ExprClosure, ExprMacro, Item, Local, Stmt, Type};
 
 use crate::attributes;
 use crate::diagnostics::Errors;
-use crate::emit::{Emitter, Guarded, Mode};
+use crate::emit::{Emitter, Guarded, Mode, mixed};
 use crate::finding::Lint;
 use crate::function::tail_async_block_of;
 use crate::lints;
 use crate::options::Options;
-use crate::signature::ends;
+use crate::shield;
+use crate::signature::{ends, is_nameable};
 use crate::site::{Site, SiteKind};
 use crate::spawns;
 use crate::text;
@@ -36,6 +37,8 @@ pub(crate) struct Rewriter<'a> {
     pub(crate) guarded: Vec<(Span, String)>,
     /// Whether one of them is in the function's own body, and uses its locals.
     pub(crate) uses_locals: bool,
+    /// How many awaits leave the current body.
+    leaving: usize,
     /// How many shields are around the current expression.
     pub(crate) shields: usize,
     /// Whether this is handed to a task of its own, which is in no scope.
@@ -53,6 +56,7 @@ impl<'a> Rewriter<'a> {
             sites: Vec::new(),
             guarded: Vec::new(),
             uses_locals: false,
+            leaving: 0,
             shields: 0,
             is_detached: false,
             allows_detached: options.allows(Lint::Detached),
@@ -72,7 +76,9 @@ impl<'a> Rewriter<'a> {
     /// code that awaits nothing itself.
     pub(crate) fn function(&mut self, body: &mut Block, is_async: bool) {
         if is_async {
-            self.visit_block_mut(body);
+            let unit = syn::parse_quote!(());
+            let output = self.emitter.output.clone().unwrap_or(unit);
+            self.block(body, Some(&output));
             return;
         }
         let own = self.emitter.mode;
@@ -87,13 +93,32 @@ impl<'a> Rewriter<'a> {
                 Stmt::Expr(tail, None) => match tail_async_block_of(tail) {
                     Some(block) => {
                         rewriter.emitter.mode = own;
-                        rewriter.visit_block_mut(&mut block.block);
+                        let output = rewriter.emitter.output.clone();
+                        rewriter.block(&mut block.block, output.as_ref());
                     }
                     None => rewriter.visit_expr_mut(tail),
                 },
                 other => rewriter.visit_stmt_mut(other),
             }
         });
+    }
+
+    /// A block that can be left, of type `output`, if that is known.
+    fn block(&mut self, block: &mut Block, output: Option<&Type>) {
+        let outer = std::mem::take(&mut self.leaving);
+        self.visit_block_mut(block);
+        if std::mem::replace(&mut self.leaving, outer) > 0 {
+            let statements = std::mem::take(&mut block.stmts);
+            // Braces of ours: the user's would be a lint where nothing but an expression is in them.
+            let span = mixed(block.brace_token.span.join());
+            let body = quote_spanned!(span=> { #(#statements)* });
+            // On stable Rust, a variable of type `!` cannot be declared.
+            let is_variable =
+                |output: &&Type| is_nameable(output) && !matches!(output, Type::Never(_));
+            let output = output.filter(is_variable);
+            let left = Expr::Verbatim(self.emitter.left(&body, output));
+            block.stmts.push(Stmt::Expr(left, None));
+        }
     }
 
     /// In a nested `async` block or closure.
@@ -104,6 +129,17 @@ impl<'a> Rewriter<'a> {
         visit(self);
         self.shields = shields;
         self.emitter.restore(outer);
+    }
+
+    /// A closure, which can be left if it is `async`.
+    fn closure(&mut self, closure: &mut ExprClosure) {
+        let outer = std::mem::take(&mut self.leaving);
+        visit_mut::visit_expr_closure_mut(self, closure);
+        let leaving = std::mem::replace(&mut self.leaving, outer);
+        if leaving > 0 && closure.asyncness.is_some() {
+            let left = self.emitter.left(&closure.body, None);
+            *closure.body = Expr::Verbatim(quote!({ #left }));
+        }
     }
 
     /// In the arguments of a call that spawns or opens a scope.
@@ -124,6 +160,7 @@ impl<'a> Rewriter<'a> {
             SiteKind::Checked
         };
         self.uses_locals |= matches!(self.emitter.mode, Mode::Explicit | Mode::Returning);
+        self.leaving += usize::from(self.emitter.leaves_body());
         self.record(kind, span, expression.clone());
         let index = self.guarded.len();
         // Within a shield that never ends, no guard names its site.
@@ -151,7 +188,7 @@ impl<'a> Rewriter<'a> {
         };
         let at = awaited.await_token.span;
         let text = text::site(awaited.base.to_token_stream());
-        if is_shield_call(&awaited.base, self.emitter.context_name()) {
+        if shield::is_call(&awaited.base, self.emitter.context_name()) {
             self.record(SiteKind::Shielded, at, text);
             self.visit_expr_mut(&mut awaited.base);
             return;
@@ -174,13 +211,14 @@ impl<'a> Rewriter<'a> {
     }
 
     /// What to go back to if a macro turns out not to be what it looks like.
-    pub(crate) fn checkpoint(&self) -> (usize, usize) {
-        (self.sites.len(), self.guarded.len())
+    pub(crate) fn checkpoint(&self) -> (usize, usize, usize) {
+        (self.sites.len(), self.guarded.len(), self.leaving)
     }
 
-    pub(crate) fn restore(&mut self, (sites, guarded): (usize, usize)) {
+    pub(crate) fn restore(&mut self, (sites, guarded, leaving): (usize, usize, usize)) {
         self.sites.truncate(sites);
         self.guarded.truncate(guarded);
+        self.leaving = leaving;
     }
 
     /// Input: `select! { … }` or `println!("{}", x.await);` as a statement.
@@ -226,9 +264,8 @@ impl VisitMut for Rewriter<'_> {
         }
         match expression {
             Expr::Await(_) => self.await_expression(expression),
-            Expr::Async(_) | Expr::Closure(_) => {
-                self.nested(|rewriter| visit_mut::visit_expr_mut(rewriter, expression));
-            }
+            Expr::Async(block) => self.nested(|rewriter| rewriter.block(&mut block.block, None)),
+            Expr::Closure(closure) => self.nested(|rewriter| rewriter.closure(closure)),
             Expr::Const(_) => {}
             Expr::Call(_) | Expr::MethodCall(_) => self.call(expression),
             Expr::Verbatim(tokens) => self.unread(tokens),
@@ -352,16 +389,5 @@ fn await_ends(expression: &Expr) -> Option<(Span, Span)> {
     match expression {
         Expr::Await(awaited) => Some((ends(&awaited.base).0, awaited.await_token.span)),
         _ => None,
-    }
-}
-
-/// `ctx.shield(…)`, or a call on its result that sets it up further.
-fn is_shield_call(operand: &Expr, context: &Ident) -> bool {
-    match operand {
-        Expr::MethodCall(call) if spawns::is_context(&call.receiver, context) => {
-            call.method == "shield"
-        }
-        Expr::MethodCall(call) => is_shield_call(&call.receiver, context),
-        _ => false,
     }
 }

@@ -10,6 +10,7 @@ use syn::{Attribute, Expr, Ident, Meta, Token};
 use crate::attributes;
 use crate::emit::{Emitter, Mode, mixed};
 use crate::rewrite::Rewriter;
+use crate::spawns;
 use crate::usage;
 
 impl Rewriter<'_> {
@@ -170,4 +171,15 @@ fn timeout(attribute: &Attribute) -> syn::Result<Option<Expr>> {
         value
     };
     lenient.parse2(list.tokens.clone()).map(Some)
+}
+
+/// `ctx.shield(…)`, or a call on its result that sets it up further.
+pub(crate) fn is_call(operand: &Expr, context: &Ident) -> bool {
+    match operand {
+        Expr::MethodCall(call) if spawns::is_context(&call.receiver, context) => {
+            call.method == "shield"
+        }
+        Expr::MethodCall(call) => is_call(&call.receiver, context),
+        _ => false,
+    }
 }

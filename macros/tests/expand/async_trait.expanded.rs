@@ -57,42 +57,46 @@ impl Read for Store {
                 Result<u8, Cancelled>,
             >::new()
                 .how();
-            if let ::core::option::Option::Some(__ret) = ::core::option::Option::None::<
-                Result<u8, Cancelled>,
-            > {
-                #[allow(unreachable_code)] return __ret;
-            }
-            let __self = self;
-            let __ret: Result<u8, Cancelled> = {
-                Ok(
-                    match __leave
-                        .guard(
-                            match __leave.begin(&__SITES[0]).await {
-                                ::core::result::Result::Ok(__context) => __context,
-                                ::core::result::Result::Err(__cancelled) => {
-                                    return __leave.with(__cancelled);
-                                }
-                            },
-                            ::core::future::IntoFuture::into_future(
-                                std::future::ready(1),
-                            ),
-                            &__SITES[0],
-                        )
-                        .await
-                    {
-                        __output => {
-                            match __output {
-                                #[allow(unreachable_code)]
-                                ::core::result::Result::Ok(__value) => (__value,).0,
-                                ::core::result::Result::Err(__cancelled) => {
-                                    return __leave.with(__cancelled);
-                                }
-                            }
+            __leave
+                .with('__left: {
+                    let __value: Result<u8, Cancelled> = {
+                        if let ::core::option::Option::Some(__ret) = ::core::option::Option::None::<
+                            Result<u8, Cancelled>,
+                        > {
+                            #[allow(unreachable_code)] return __ret;
                         }
-                    },
-                )
-            };
-            #[allow(unreachable_code)] __ret
+                        let __self = self;
+                        let __ret: Result<u8, Cancelled> = {
+                            Ok(
+                                match __leave
+                                    .guard(
+                                        if __leave.is_over(&__SITES[0]) {
+                                            break '__left (::cancel_context::private::Over::here())
+                                                .at(&__SITES[0]);
+                                        },
+                                        ::core::future::IntoFuture::into_future(
+                                            std::future::ready(1),
+                                        ),
+                                    )
+                                    .await
+                                {
+                                    __output => {
+                                        match __output {
+                                            #[allow(unreachable_code)]
+                                            ::core::result::Result::Ok(__value) => (__value,).0,
+                                            ::core::result::Result::Err(__cancelled) => {
+                                                break '__left (__cancelled).at(&__SITES[0]);
+                                            }
+                                        }
+                                    }
+                                },
+                            )
+                        };
+                        #[allow(unreachable_code)] __ret
+                    };
+                    #[allow(unreachable_code)] return __value;
+                })
+                .await
         })
     }
 }

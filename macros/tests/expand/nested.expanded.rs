@@ -14,16 +14,34 @@ async fn both(
     let __leave = ::cancel_context::FromCancelled::from_cancelled;
     let mut __waiter = ::cancel_context::private::Waiter::new();
     let block = async move {
-        match ::cancel_context::private::around(
-                ::cancel_context::private::begin(&__SITES[0]).await,
-                ::core::future::IntoFuture::into_future(std::future::ready(id)),
-                &__SITES[0],
-            )
+        match ::cancel_context::private::unwind('__left: {
+                #[allow(unreachable_code)]
+                return {
+                    match ::cancel_context::private::around(
+                            if ::cancel_context::private::is_over(&__SITES[0]) {
+                                break '__left (::cancel_context::private::Over::here())
+                                    .at(&__SITES[0]);
+                            },
+                            ::core::future::IntoFuture::into_future(
+                                std::future::ready(id),
+                            ),
+                        )
+                        .await
+                    {
+                        __output => {
+                            match __output {
+                                #[allow(unreachable_code)]
+                                ::core::result::Result::Ok(__value) => (__value,).0,
+                                ::core::result::Result::Err(__cancelled) => {
+                                    break '__left (__cancelled).at(&__SITES[0]);
+                                }
+                            }
+                        }
+                    }
+                };
+            })
             .await
-        {
-            #[allow(unreachable_code)]
-            __value => (__value,).0,
-        }
+        {}
     };
     Ok(
         match ::cancel_context::private::guard(

@@ -14,9 +14,10 @@ async fn length(__ctx: impl ::cancel_context::AsContext, text: &str) -> usize {
     match ::cancel_context::private::guard(
             match ::cancel_context::private::enter(&ctx, &__SITES[0]) {
                 ::core::result::Result::Ok(__context) => __context,
-                #[allow(unreachable_code, clippy::diverging_sub_expression)]
-                ::core::result::Result::Err(cancelled) => {
+                ::core::result::Result::Err(__cancelled) => {
+                    let cancelled = __cancelled;
                     let _ = &cancelled;
+                    #[allow(unreachable_code, clippy::diverging_sub_expression)]
                     return cancelled.to_string().len();
                 }
             },
@@ -30,9 +31,10 @@ async fn length(__ctx: impl ::cancel_context::AsContext, text: &str) -> usize {
             match __output {
                 #[allow(unreachable_code)]
                 ::core::result::Result::Ok(__value) => (__value,).0,
-                #[allow(unreachable_code, clippy::diverging_sub_expression)]
-                ::core::result::Result::Err(cancelled) => {
+                ::core::result::Result::Err(__cancelled) => {
+                    let cancelled = __cancelled;
                     let _ = &cancelled;
+                    #[allow(unreachable_code, clippy::diverging_sub_expression)]
                     return cancelled.to_string().len();
                 }
             }

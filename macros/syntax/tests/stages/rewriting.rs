@@ -106,8 +106,10 @@ fn on_cancel_sees_what_happened() {
     );
     assert!(
         output.contains(&text(quote! {
-            ::core::result::Result::Err(cancelled) => {
+            ::core::result::Result::Err(__cancelled) => {
+                let cancelled = __cancelled;
                 let _ = &cancelled;
+                #[allow(unreachable_code, clippy::diverging_sub_expression)]
                 return Reply::from(cancelled);
             }
         })),
@@ -122,7 +124,11 @@ fn on_cancel_sees_what_happened() {
         ),
     );
     assert!(
-        worker.contains(&text(quote!(let _ = &cancelled; return;))),
+        worker.contains(&text(quote! {
+            let _ = &cancelled;
+            #[allow(unreachable_code, clippy::diverging_sub_expression)]
+            return;
+        })),
         "{worker}"
     );
 }
@@ -147,21 +153,27 @@ fn nested_blocks_and_closures_find_the_context_they_are_polled_in() {
     let output = body(&nested);
     for rewritten in [
         quote!(match ::cancel_context::private::around(
-                ::cancel_context::private::begin(&__SITES[0]).await,
-                ::core::future::IntoFuture::into_future(b()),
-                &__SITES[0]
-            )
-            .await),
-        quote!(async |x| match ::cancel_context::private::around(
-            ::cancel_context::private::begin(&__SITES[1]).await,
-            ::core::future::IntoFuture::into_future(c(x)),
-            &__SITES[1]
+            if ::cancel_context::private::is_over(&__SITES[0]) {
+                break '__left (::cancel_context::private::Over::here()).at(&__SITES[0])
+            },
+            ::core::future::IntoFuture::into_future(b())
         )
         .await),
-        quote!(let __context = ::cancel_context::private::begin(&__SITES[2]).await;),
+        quote!(return match ::cancel_context::private::around(
+            if ::cancel_context::private::is_over(&__SITES[1]) {
+                break '__left (::cancel_context::private::Over::here()).at(&__SITES[1])
+            },
+            ::core::future::IntoFuture::into_future(c(x))
+        )
+        .await),
+        quote!(let __context = if ::cancel_context::private::is_over(&__SITES[2]) {
+            break '__left (::cancel_context::private::Over::here()).at(&__SITES[2])
+        };),
     ] {
         assert!(output.contains(&text(rewritten)), "{output}");
     }
+    // Each is left on its own.
+    assert_eq!(output.matches("unwind").count(), 3, "{output}");
     // Nothing in the function's own body is guarded.
     assert!(!output.contains("__waiter") && !output.contains("__leave"));
     let kinds: Vec<_> = body_sites(nested)
