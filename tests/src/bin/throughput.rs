@@ -1,18 +1,19 @@
 //! Requests per second of the annotated server, in a scope that nobody cancels, against the same server
 //! without the attribute. Run in release, on a machine that does nothing else.
 //!
-//! The server is a process of its own, started anew for each measurement; this one sends requests
-//! over loopback. Ten pairs, in the order annotated, plain, plain, annotated, so that a drift of the
-//! machine counts against both. On Linux it also tells how long the server's threads were running per
-//! request, which depends less on what else the machine does.
+//! Each server is a process of its own; this one sends requests over loopback. Ten pairs of processes,
+//! started anew; each pair takes turns that last some hundredths of a second, in the order annotated,
+//! plain, plain, annotated, so that a drift of the machine, or of where its threads run, counts against
+//! both. On Linux it also tells how long a server's threads were running per request, which depends less
+//! on what else the machine does.
 
 use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use cancel_context::Context;
 use tests::parts::{Failures, Parts};
@@ -21,11 +22,12 @@ use tests::variants::plain;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
-use tokio::sync::Barrier;
 
 const ANNOTATED: &str = "annotated";
 const PLAIN: &str = "plain";
 const PAIRS: usize = 10;
+/// How often each server of a pair has its turn, after one that does not count.
+const TURNS: usize = 48;
 const CONNECTIONS: usize = 32;
 
 /// How requests are sent.
@@ -33,20 +35,20 @@ struct Load {
     name: &'static str,
     /// How many requests a connection sends before it waits for the replies.
     depth: usize,
-    /// How many requests are sent in all.
-    requests: usize,
+    /// How many times each connection does so in a turn.
+    rounds: usize,
 }
 
 const LOADS: [Load; 2] = [
     Load {
         name: "ping-pong",
         depth: 1,
-        requests: 192_000,
+        rounds: 100,
     },
     Load {
         name: "pipelined by 16",
         depth: 16,
-        requests: 1_536_000,
+        rounds: 60,
     },
 ];
 
@@ -142,52 +144,65 @@ async fn exchange(stream: &mut TcpStream, batch: &str, depth: usize) -> io::Resu
     Ok(())
 }
 
-/// Sends requests over one connection; waits for the others before those that count.
-async fn connection(
-    address: SocketAddr,
-    id: usize,
-    depth: usize,
-    rounds: usize,
-    start: Arc<Barrier>,
-) -> io::Result<()> {
-    let mut stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let batches = [batch(id, depth, 0), batch(id, depth, 1)];
-    for round in 0..rounds / 10 {
-        exchange(&mut stream, &batches[round % 2], depth).await?;
+/// Sends requests over one connection.
+async fn connection(mut stream: TcpStream, id: usize, load: &Load) -> io::Result<TcpStream> {
+    for round in 0..load.rounds {
+        let batch = batch(id, load.depth, round);
+        exchange(&mut stream, &batch, load.depth).await?;
     }
-    start.wait().await;
-    for round in 0..rounds {
-        exchange(&mut stream, &batches[round % 2], depth).await?;
-    }
-    Ok(())
+    Ok(stream)
 }
 
-/// What was measured of one server.
+/// A server, the connections to it, and what was measured of it.
 struct Measured {
-    requests_per_second: f64,
+    server: Process,
+    streams: Vec<TcpStream>,
+    requests: f64,
+    elapsed: Duration,
     /// In nanoseconds.
-    running_time_per_request: f64,
+    running: f64,
 }
 
-async fn measure(variant: &str, load: &Load) -> anyhow::Result<Measured> {
-    let server = Process::start(variant)?;
-    let rounds = load.requests / CONNECTIONS / load.depth;
-    let start = Arc::new(Barrier::new(CONNECTIONS + 1));
-    let connections: Vec<_> = (0..CONNECTIONS)
-        .map(|id| connection(server.address, id, load.depth, rounds, start.clone()))
-        .map(tokio::spawn)
-        .collect();
-    start.wait().await;
-    let (started, running) = (Instant::now(), server.running_time());
-    for connection in connections {
-        connection.await??;
+impl Measured {
+    async fn start(variant: &str) -> anyhow::Result<Self> {
+        let server = Process::start(variant)?;
+        let mut streams = Vec::new();
+        for _ in 0..CONNECTIONS {
+            let stream = TcpStream::connect(server.address).await?;
+            stream.set_nodelay(true)?;
+            streams.push(stream);
+        }
+        Ok(Self {
+            server,
+            streams,
+            requests: 0.0,
+            elapsed: Duration::ZERO,
+            running: 0.0,
+        })
     }
-    let requests = f64::from(u32::try_from(rounds * CONNECTIONS * load.depth)?);
-    Ok(Measured {
-        requests_per_second: requests / started.elapsed().as_secs_f64(),
-        running_time_per_request: (server.running_time() - running) / requests,
-    })
+
+    async fn take_turn(&mut self, load: &'static Load) -> anyhow::Result<()> {
+        let running = self.server.running_time();
+        let started = Instant::now();
+        let connections: Vec<_> = (self.streams.drain(..).enumerate())
+            .map(|(id, stream)| tokio::spawn(connection(stream, id, load)))
+            .collect();
+        for connection in connections {
+            self.streams.push(connection.await??);
+        }
+        self.elapsed += started.elapsed();
+        self.running += self.server.running_time() - running;
+        self.requests += f64::from(u32::try_from(CONNECTIONS * load.rounds * load.depth)?);
+        Ok(())
+    }
+
+    fn requests_per_second(&self) -> f64 {
+        self.requests / self.elapsed.as_secs_f64()
+    }
+
+    fn running_time_per_request(&self) -> f64 {
+        self.running / self.requests
+    }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -195,27 +210,38 @@ fn median(mut values: Vec<f64>) -> f64 {
     f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2])
 }
 
+/// Starts a server of each kind, and lets them take turns.
+async fn pair(load: &'static Load) -> anyhow::Result<[Measured; 2]> {
+    let mut servers = [
+        Measured::start(ANNOTATED).await?,
+        Measured::start(PLAIN).await?,
+    ];
+    for server in &mut servers {
+        server.take_turn(load).await?;
+        (server.requests, server.elapsed, server.running) = (0.0, Duration::ZERO, 0.0);
+    }
+    for turn in 0..TURNS {
+        for index in 0..2 {
+            servers[(turn + index) % 2].take_turn(load).await?;
+        }
+    }
+    Ok(servers)
+}
+
 /// Prints each pair, and the medians of annotated over plain.
-async fn compare(load: &Load) -> anyhow::Result<()> {
+async fn compare(load: &'static Load) -> anyhow::Result<()> {
     println!("{}, {CONNECTIONS} connections:", load.name);
     let (mut ratios, mut costs) = (Vec::new(), Vec::new());
-    for pair in 0..PAIRS {
-        let (annotated, plain);
-        if pair % 2 == 0 {
-            annotated = measure(ANNOTATED, load).await?;
-            plain = measure(PLAIN, load).await?;
-        } else {
-            plain = measure(PLAIN, load).await?;
-            annotated = measure(ANNOTATED, load).await?;
-        }
-        let ratio = annotated.requests_per_second / plain.requests_per_second;
-        let cost = annotated.running_time_per_request - plain.running_time_per_request;
+    for _ in 0..PAIRS {
+        let [annotated, plain] = pair(load).await?;
+        let ratio = annotated.requests_per_second() / plain.requests_per_second();
+        let cost = annotated.running_time_per_request() - plain.running_time_per_request();
         println!(
             "  annotated {:8.0}/s, plain {:8.0}/s, ratio {ratio:.4}; running {:5.0} ns, {:5.0} ns",
-            annotated.requests_per_second,
-            plain.requests_per_second,
-            annotated.running_time_per_request,
-            plain.running_time_per_request,
+            annotated.requests_per_second(),
+            plain.requests_per_second(),
+            annotated.running_time_per_request(),
+            plain.running_time_per_request(),
         );
         ratios.push(ratio);
         costs.push(cost);
@@ -225,10 +251,14 @@ async fn compare(load: &Load) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The server has a worker for each core, as `#[tokio::main]` gives it; the load has one thread.
+/// The load has one core, and the server a worker for each of the others.
 fn main() -> anyhow::Result<()> {
     if let Some(variant) = env::args().nth(1) {
-        let runtime = Builder::new_multi_thread().enable_all().build()?;
+        let others = thread::available_parallelism()?.get() - 1;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(others.max(1))
+            .enable_all()
+            .build()?;
         return runtime.block_on(serve(&variant));
     }
     let runtime = Builder::new_current_thread().enable_all().build()?;
