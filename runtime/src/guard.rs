@@ -115,6 +115,10 @@ struct Delay {
 }
 
 impl Vigil {
+    pub(crate) const fn new() -> Self {
+        Self { delay: None }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.delay.is_none()
     }
@@ -201,7 +205,7 @@ impl<C: Borrow<Context>, F: Future> Future for Guard<'_, C, F> {
         let context = (*this.context).borrow();
         let (future, waiter, vigil) = (this.future, this.waiter, this.vigil);
         let anchor = context.anchor();
-        Watch::poll(context, anchor, task.waker(), this.memory, |watch| {
+        Watch::poll(Some(context), anchor, task.waker(), this.memory, |watch| {
             if let Poll::Ready(value) = future.poll(task) {
                 return Poll::Ready(Ok(value));
             }

@@ -18,7 +18,8 @@ pin_project! {
     /// A scope; made by [`Context::run`].
     #[must_use = "futures do nothing unless polled"]
     pub struct Run<F> {
-        context: Context,
+        // None only for what is no scope at all.
+        context: Option<Context>,
         #[pin]
         future: Option<F>,
         waiter: Waiter,
@@ -28,19 +29,35 @@ pin_project! {
     }
 }
 
+impl<F> Run<F> {
+    /// Without a context it is no scope: the future is polled in whatever scope it is.
+    pub(crate) const fn new(context: Option<Context>, future: F) -> Self {
+        Self {
+            context,
+            future: Some(future),
+            waiter: Waiter::new(),
+            vigil: Vigil::new(),
+            memory: Memory::new(),
+            is_started: false,
+        }
+    }
+}
+
 impl<F: Future> Future for Run<F> {
     type Output = Result<F::Output, Cancelled>;
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (context, mut future) = (&*this.context, this.future);
+        let (context, mut future) = (this.context.as_ref(), this.future);
         if !*this.is_started {
             *this.is_started = true;
-            if let Some(cancelled) = ended_before(context, future.as_mut()) {
+            if let Some(context) = context
+                && let Some(cancelled) = ended_before(context, future.as_mut())
+            {
                 return Poll::Ready(Err(cancelled));
             }
         }
-        let anchor = context.anchor();
+        let anchor = context.and_then(Context::anchor);
         let (waiter, vigil) = (&mut *this.waiter, this.vigil);
         let polled = Watch::poll(context, anchor, task.waker(), this.memory, |watch| {
             // The destructors of the future see its context, too.
@@ -50,7 +67,7 @@ impl<F: Future> Future for Run<F> {
                 future.set(None);
                 return Poll::Ready(Ok(value));
             }
-            if let Some(anchor) = anchor
+            if let (Some(context), Some(anchor)) = (context, anchor)
                 && watch.is_over(waiter, vigil, anchor, task.waker())
                 && let Some(cancelled) = end(context, watch.left(None), future)
             {
@@ -89,9 +106,11 @@ fn end<F>(
 
 impl<F> fmt::Debug for Run<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Run")
-            .field("context", &self.context)
-            .finish_non_exhaustive()
+        let mut run = f.debug_struct("Run");
+        if let Some(context) = &self.context {
+            run.field("context", context);
+        }
+        run.finish_non_exhaustive()
     }
 }
 
@@ -132,14 +151,7 @@ impl Context {
     /// # }
     /// ```
     pub fn run<F: Future>(&self, future: F) -> Run<F> {
-        Run {
-            context: self.clone(),
-            future: Some(future),
-            waiter: Waiter::new(),
-            vigil: Vigil::default(),
-            memory: Memory::new(),
-            is_started: false,
-        }
+        Run::new(Some(self.clone()), future)
     }
 
     /// Runs `future` in a scope that ends with this context or after `timeout`.

@@ -43,7 +43,6 @@ use crate::memory::{Memory, Used};
 use crate::raw::{Lend, Slot, with_local};
 use crate::site::Site;
 use crate::state::State;
-use crate::tree::Node;
 
 /// The identity of a waker, comparable while somebody keeps the waker itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -236,17 +235,23 @@ impl Scope {
         self.frame.look(|frame| frame.depth)
     }
 
-    /// Runs `action` in `frame`, whose context `anchor` ends.
+    /// Runs `action` in `frame`, of whose context's end `state` knows.
     #[inline]
     pub(crate) fn enter<R>(
         &self,
         frame: &Frame<'_>,
-        anchor: Option<&Node>,
+        state: &State,
         action: impl FnOnce() -> R,
     ) -> R {
-        let state = anchor.map_or(&NEVER, |anchor| &anchor.state);
         self.state.lend(state, || self.frame.lend(frame, action))
     }
+}
+
+/// What a context that ends with `anchor`, if with anything, knows of its end.
+#[inline]
+pub(crate) fn state_of(anchor: Option<&Context>) -> &State {
+    let node = anchor.and_then(Context::node);
+    node.map_or(&NEVER, |node| &node.state)
 }
 
 /// Where a frame ends, nothing is quiet (invariant 7).
@@ -317,7 +322,7 @@ pub(crate) fn within_using<R>(
         };
         let _used = Used::new(Some(memory));
         let _quiet = Unquiet(scope);
-        scope.enter(&frame, anchor.and_then(Context::node), action)
+        scope.enter(&frame, state_of(anchor), action)
     })
 }
 

@@ -73,13 +73,17 @@ impl<F: Future<Output: 'static>> Spawned<F> {
     pub fn by<H: 'static>(&mut self, spawn: impl FnOnce(Inherited<F>) -> H) -> H {
         let future = self.0.take();
         if !gives_handle::<H, F::Output>() {
-            return spawn(Inherited::Plain { future });
+            return spawn(Inherited {
+                run: Run::new(None, future),
+                link: None,
+                has_ended: false,
+            });
         }
         let link = Arc::new(Link::default());
-        let scope = Context::current().run(future);
-        let handle = spawn(Inherited::Scope {
-            scope,
-            link: Arc::clone(&link),
+        let handle = spawn(Inherited {
+            run: Context::current().run(future),
+            link: Some(Arc::clone(&link)),
+            has_ended: false,
         });
         link.set(abort_handle::<H, F::Output>(&handle));
         handle
@@ -153,38 +157,35 @@ impl Link {
 
 pin_project! {
     /// The future of a task that was spawned in annotated code.
-    #[project = Projected]
     #[must_use = "futures do nothing unless polled"]
-    pub enum Inherited<F> {
-        Plain { #[pin] future: F },
-        Scope { #[pin] scope: Run<F>, link: Arc<Link> },
-        // Waits to be aborted.
-        Ended,
+    pub struct Inherited<F> {
+        #[pin]
+        run: Run<F>,
+        // Of a task in a scope.
+        link: Option<Arc<Link>>,
+        // It waits to be aborted.
+        has_ended: bool,
     }
 }
 
 impl<F: Future> Future for Inherited<F> {
     type Output = F::Output;
 
-    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<F::Output> {
-        match self.as_mut().project() {
-            Projected::Plain { future } => return future.poll(task),
-            Projected::Scope { scope, link } => match scope.poll(task) {
-                Poll::Ready(Ok(value)) => return Poll::Ready(value),
-                Poll::Ready(Err(_)) => link.abort(),
-                Poll::Pending => return Poll::Pending,
-            },
-            Projected::Ended => return Poll::Pending,
+    fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        if *this.has_ended {
+            return Poll::Pending;
         }
-        end(self);
+        match this.run.poll(task) {
+            Poll::Ready(Ok(value)) => return Poll::Ready(value),
+            Poll::Ready(Err(_)) => *this.has_ended = true,
+            Poll::Pending => return Poll::Pending,
+        }
+        if let Some(link) = this.link {
+            link.abort();
+        }
         Poll::Pending
     }
-}
-
-#[cold]
-#[inline(never)]
-fn end<F>(mut task: Pin<&mut Inherited<F>>) {
-    task.set(Inherited::Ended);
 }
 
 impl<F> fmt::Debug for Spawned<F> {

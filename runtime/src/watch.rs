@@ -54,10 +54,10 @@ fn clear_shields(scope: &Scope) {
 
 impl Watch<'_> {
     /// Runs a poll of an await, or a scope, of `context` with that as the current one; `anchor` ends it, if
-    /// anything does.
+    /// anything does. Without a context, in whatever frame there is.
     #[inline]
     pub(crate) fn poll<R>(
-        context: &Context,
+        context: Option<&Context>,
         anchor: Option<&Context>,
         waker: &Waker,
         memory: &mut Memory,
@@ -68,7 +68,7 @@ impl Watch<'_> {
             scope.frame.look(|above| {
                 let is_promised = above.anchor == address && above.promises(waker);
                 let owned = (anchor.is_some() && !is_promised).then_some(above.depth);
-                let own = Frame {
+                let own = context.map(|context| Frame {
                     context,
                     anchor: address,
                     waker,
@@ -79,17 +79,21 @@ impl Watch<'_> {
                     } else {
                         TaskId::current()
                     },
+                });
+                let watch = Watch {
+                    scope,
+                    owned,
+                    before: scope.epoch.get(),
                 };
-                let before = scope.epoch.get();
                 let _end = End { scope, owned };
                 let _used = Used::new(owned.map(|_| memory));
-                let node = anchor.and_then(Context::node);
-                scope.enter(&own, node, || {
-                    action(Watch {
-                        scope,
-                        owned,
-                        before,
-                    })
+                scope.state.look(|present| {
+                    let (frame, state) = match &own {
+                        Some(own) => (own, scope::state_of(anchor)),
+                        None => (above, present),
+                    };
+                    // The only place, so that the inner poll is there once.
+                    scope.enter(frame, state, || action(watch))
                 })
             })
         })
