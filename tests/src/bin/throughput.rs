@@ -6,6 +6,9 @@
 //! plain, plain, annotated, so that a drift of the machine, or of where its threads run, counts against
 //! both. On Linux it also tells how long a server's threads were running per request, which depends less
 //! on what else the machine does.
+//!
+//! It is done twice: with a worker for each core, as `#[tokio::main]` has it; and with one core left to
+//! the load, so that threads stay where they are and the server is what limits the throughput.
 
 use std::env;
 use std::fs;
@@ -83,9 +86,9 @@ struct Process {
 }
 
 impl Process {
-    fn start(variant: &str) -> anyhow::Result<Self> {
+    fn start(variant: &str, workers: usize) -> anyhow::Result<Self> {
         let mut child = Command::new(env::current_exe()?)
-            .arg(variant)
+            .args([variant, &workers.to_string()])
             .stdout(Stdio::piped())
             .spawn()?;
         let output = child.stdout.take().expect("it is piped");
@@ -164,8 +167,8 @@ struct Measured {
 }
 
 impl Measured {
-    async fn start(variant: &str) -> anyhow::Result<Self> {
-        let server = Process::start(variant)?;
+    async fn start(variant: &str, workers: usize) -> anyhow::Result<Self> {
+        let server = Process::start(variant, workers)?;
         let mut streams = Vec::new();
         for _ in 0..CONNECTIONS {
             let stream = TcpStream::connect(server.address).await?;
@@ -211,10 +214,10 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// Starts a server of each kind, and lets them take turns.
-async fn pair(load: &'static Load) -> anyhow::Result<[Measured; 2]> {
+async fn pair(load: &'static Load, workers: usize) -> anyhow::Result<[Measured; 2]> {
     let mut servers = [
-        Measured::start(ANNOTATED).await?,
-        Measured::start(PLAIN).await?,
+        Measured::start(ANNOTATED, workers).await?,
+        Measured::start(PLAIN, workers).await?,
     ];
     for server in &mut servers {
         server.take_turn(load).await?;
@@ -229,11 +232,14 @@ async fn pair(load: &'static Load) -> anyhow::Result<[Measured; 2]> {
 }
 
 /// Prints each pair, and the medians of annotated over plain.
-async fn compare(load: &'static Load) -> anyhow::Result<()> {
-    println!("{}, {CONNECTIONS} connections:", load.name);
+async fn compare(load: &'static Load, workers: usize) -> anyhow::Result<()> {
+    println!(
+        "{}, {CONNECTIONS} connections, {workers} workers:",
+        load.name
+    );
     let (mut ratios, mut costs) = (Vec::new(), Vec::new());
     for _ in 0..PAIRS {
-        let [annotated, plain] = pair(load).await?;
+        let [annotated, plain] = pair(load, workers).await?;
         let ratio = annotated.requests_per_second() / plain.requests_per_second();
         let cost = annotated.running_time_per_request() - plain.running_time_per_request();
         println!(
@@ -251,19 +257,21 @@ async fn compare(load: &'static Load) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The load has one core, and the server a worker for each of the others.
 fn main() -> anyhow::Result<()> {
-    if let Some(variant) = env::args().nth(1) {
-        let others = thread::available_parallelism()?.get() - 1;
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    if let [variant, workers] = &arguments[..] {
         let runtime = Builder::new_multi_thread()
-            .worker_threads(others.max(1))
+            .worker_threads(workers.parse()?)
             .enable_all()
             .build()?;
-        return runtime.block_on(serve(&variant));
+        return runtime.block_on(serve(variant));
     }
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    for load in &LOADS {
-        runtime.block_on(compare(load))?;
+    let cores = thread::available_parallelism()?.get();
+    for workers in [cores, cores.saturating_sub(1).max(1)] {
+        for load in &LOADS {
+            runtime.block_on(compare(load, workers))?;
+        }
     }
     Ok(())
 }
