@@ -9,10 +9,10 @@ use std::error::Error;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::site::Site;
 use crate::sync::{AtomicU64, Ordering};
+use crate::tick::Tick;
 use crate::timeline::When;
 
 /// A shared error that says why a context ended; it can be downcast.
@@ -115,7 +115,7 @@ impl End {
         })
     }
 
-    pub(crate) fn order(&self) -> (Instant, u64) {
+    pub(crate) fn order(&self) -> (Tick, u64) {
         (self.when.at, self.sequence)
     }
 

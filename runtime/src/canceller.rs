@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::panic::Location;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::cancelled::{Cause, Origin, into_cause};
@@ -95,7 +96,7 @@ impl Canceller {
     }
 
     pub(crate) fn end(&self, cause: Option<Cause>, origin: Origin) {
-        if let Some(node) = self.context.arc() {
+        if let Some(node) = self.context.shared() {
             node.cancel(cause, origin);
         }
     }
@@ -121,16 +122,17 @@ impl Clone for Canceller {
 
 impl Drop for Canceller {
     fn drop(&mut self) {
-        let (Some(node), Some(cancellers)) = (self.context.arc(), self.cancellers()) else {
+        let (Some(node), Some(cancellers)) = (self.context.shared(), self.cancellers()) else {
             return;
         };
-        if !cancellers.remove() {
+        // Nobody is left to find out: no context, nobody below, and nobody who waits.
+        if Arc::strong_count(&node) == 1 || !cancellers.remove() {
             return;
         }
         if cancellers.is_detached() {
             node.release();
         } else {
-            node.cancel(None, Origin::Dropped(node.place));
+            node.cancel(None, Origin::Dropped(cancellers.place));
         }
     }
 }
@@ -140,13 +142,16 @@ impl Drop for Canceller {
 pub(crate) struct Cancellers {
     count: AtomicUsize,
     detached: AtomicBool,
+    /// Where the first one was made.
+    place: &'static Location<'static>,
 }
 
 impl Cancellers {
-    pub(crate) fn one() -> Self {
+    pub(crate) fn one(place: &'static Location<'static>) -> Self {
         Self {
             count: AtomicUsize::new(1),
             detached: AtomicBool::new(false),
+            place,
         }
     }
 
@@ -219,7 +224,7 @@ impl DeadlineMover {
     /// assert!(ctx.is_cancelled());
     /// ```
     pub fn move_to(&self, deadline: impl Into<Instant>) -> bool {
-        self.context.arc().is_some_and(|node| match &node.role {
+        self.context.shared().is_some_and(|node| match &node.role {
             Role::Deadline(own) => own.move_to(deadline.into(), &node),
             _ => false,
         })

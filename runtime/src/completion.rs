@@ -11,7 +11,7 @@
 //! 3. The node owns this, and this points back weakly: when the node is dropped, so is the future.
 //!    When the node ends, the future is dropped although the node is kept.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Poll, Wake, Waker};
@@ -33,15 +33,21 @@ pub(crate) struct Completion {
     state: Mutex<State>,
     home: Home,
     node: OnceLock<Weak<Node>>,
+    /// Where it was attached.
+    place: &'static Location<'static>,
 }
 
 impl Completion {
-    pub(crate) fn new(source: impl Future<Output = Cause> + Send + 'static) -> Arc<Self> {
+    pub(crate) fn new(
+        place: &'static Location<'static>,
+        source: impl Future<Output = Cause> + Send + 'static,
+    ) -> Arc<Self> {
         let state = Mutex::new(State::Waiting(Box::pin(source)));
         Arc::new(Self {
             state,
             home: Home::here(),
             node: OnceLock::new(),
+            place,
         })
     }
 
@@ -71,7 +77,7 @@ impl Completion {
                 }
                 Ok(Poll::Ready(cause)) => {
                     self.close();
-                    return node.cancel(Some(cause), Origin::Completed(node.place));
+                    return node.cancel(Some(cause), Origin::Completed(self.place));
                 }
             };
         }

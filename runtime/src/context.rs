@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cancelled::{Cancelled, Cause, Kind, Left};
-use crate::raw::{Handle, Target};
+use crate::raw::{Borrowed, Handle, Target};
 use crate::scope;
 use crate::site::Site;
 use crate::tree::{Node, Role};
@@ -179,7 +179,7 @@ impl Context {
     /// ```
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.node()?.deadline().map(|(at, _)| at)
+        self.node()?.deadline().map(|(at, _)| at.instant())
     }
 
     /// Returns the time left until the deadline, and zero once the context has ended, with or without
@@ -220,8 +220,8 @@ impl Context {
     pub fn value<T: Any>(&self) -> Option<&T> {
         let mut next = self.node();
         while let Some(node) = next {
-            if let Role::Value(value, _) = &node.role
-                && let Some(value) = value.downcast_ref()
+            if let Role::Value(value) = &node.role
+                && let Some(value) = value.get()
             {
                 return Some(value);
             }
@@ -304,6 +304,12 @@ impl Context {
         }
     }
 
+    /// The node, without a count of its own.
+    #[inline]
+    pub(crate) fn shared(&self) -> Option<Borrowed<'_, Node>> {
+        self.0.shared_value()
+    }
+
     pub(crate) fn anchor_arc(&self) -> Option<Arc<Node>> {
         self.anchor().and_then(Self::arc)
     }
@@ -311,8 +317,7 @@ impl Context {
     /// Why it has ended, if it has, for somebody who leaves at `left`.
     pub(crate) fn cancelled_at(&self, left: Option<Left>) -> Option<Cancelled> {
         let node = self.node()?;
-        let end = node.end()?;
-        Some(Cancelled::new(Arc::clone(end), left, node.path()))
+        Some(Cancelled::new(node.end_arc()?, left, node.path()))
     }
 
     pub(crate) fn left_at(&self, site: &'static Site) -> Option<Cancelled> {

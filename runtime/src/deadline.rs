@@ -3,99 +3,111 @@
 //! The rest of the crate knows [`Deadline`] and [`Moment`] only; clocks and alarms are those of
 //! [`crate::timeline`]. An alarm is set only while somebody waits for its context.
 //!
-//! Lock order: a node, then a deadline's `armed`, then its movable instant, then a timeline. Drivers
-//! are woken, and nodes expired, without a lock.
+//! Lock order: that of [`crate::waiters`]. Drivers are woken, and nodes expired, without a lock.
 //!
-//! Invariants:
-//! 1. Who reads a movable deadline has read the clock before; who moves it reads the clock under
-//!    its lock. So a deadline that somebody saw pass cannot be moved any more.
-//! 2. `armed` is the key of the alarm in the timeline, if there is one.
+//! Invariant: who reads a movable deadline has read the clock before; who moves it reads the clock under
+//! its lock. So a deadline that somebody saw pass cannot be moved any more.
 
 use std::fmt;
 use std::panic::Location;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::cancelled::{Cause, End, Kind, Origin};
 use crate::sync::Mutex;
+use crate::tick::Tick;
 use crate::timeline::{AlarmKey, Timeline, When};
 use crate::tree::Node;
 
-/// A deadline, and when it was set: what was set in the past passes at that moment.
+/// A deadline that can be moved, and when it was last: what was moved into the past passes at that moment.
 #[derive(Clone, Copy)]
 struct Setting {
-    at: Instant,
-    since: Instant,
-}
-
-enum At {
-    Fixed(Setting),
-    Movable(Mutex<Setting>),
+    at: Tick,
+    since: Tick,
 }
 
 /// The deadline of one node.
 pub(crate) struct Deadline {
-    at: At,
-    timeline: Arc<Timeline>,
-    cause: Option<Cause>,
+    form: Form,
     /// Where it was set.
     place: &'static Location<'static>,
-    armed: Mutex<Option<AlarmKey>>,
+}
+
+/// Most have no cause of their own and cannot be moved; these take no memory but here.
+enum Form {
+    Plain { at: Tick, timeline: Arc<Timeline> },
+    Special(Box<Special>),
+}
+
+struct Special {
+    at: Tick,
+    /// Instead of `at`, if it can be moved.
+    movable: Option<Mutex<Setting>>,
+    timeline: Arc<Timeline>,
+    cause: Option<Cause>,
 }
 
 impl Deadline {
     pub(crate) fn new(
-        at: Instant,
-        movable: bool,
+        (at, since): (Tick, Tick),
+        is_movable: bool,
         timeline: Arc<Timeline>,
         cause: Option<Cause>,
         place: &'static Location<'static>,
     ) -> Self {
-        let setting = Setting {
-            at,
-            since: timeline.now(),
-        };
-        let at = if movable {
-            At::Movable(Mutex::new(setting))
+        let form = if cause.is_none() && !is_movable {
+            Form::Plain { at, timeline }
         } else {
-            At::Fixed(setting)
+            Form::Special(Box::new(Special {
+                at,
+                movable: is_movable.then(|| Mutex::new(Setting { at, since })),
+                timeline,
+                cause,
+            }))
         };
-        Self {
-            at,
-            timeline,
-            cause,
-            place,
-            armed: Mutex::new(None),
+        Self { form, place }
+    }
+
+    fn timeline(&self) -> &Arc<Timeline> {
+        match &self.form {
+            Form::Plain { timeline, .. } => timeline,
+            Form::Special(special) => &special.timeline,
         }
     }
 
-    fn setting(&self) -> Setting {
-        match &self.at {
-            At::Fixed(setting) => *setting,
-            At::Movable(setting) => *setting.lock(),
+    fn movable(&self) -> Option<&Mutex<Setting>> {
+        match &self.form {
+            Form::Plain { .. } => None,
+            Form::Special(special) => special.movable.as_ref(),
         }
     }
 
-    fn at(&self) -> Instant {
-        self.setting().at
-    }
-
-    pub(crate) fn was_set_in_the_past(&self) -> bool {
-        let Setting { at, since } = self.setting();
-        at <= since
+    pub(crate) fn at(&self) -> Tick {
+        match &self.form {
+            Form::Plain { at, .. } => *at,
+            Form::Special(special) => {
+                let movable = special.movable.as_ref();
+                movable.map_or(special.at, |setting| setting.lock().at)
+            }
+        }
     }
 
     /// When the deadline passed, if it has at `moment`.
-    pub(crate) fn passed(&self, moment: &mut Moment) -> Option<Instant> {
-        let now = moment.on(&self.timeline);
-        let Setting { at, since } = self.setting();
-        (at <= now).then(|| at.max(since))
+    pub(crate) fn passed(&self, moment: &mut Moment) -> Option<Tick> {
+        let now = moment.on(self.timeline());
+        match self.movable() {
+            None => Some(self.at()).filter(|at| *at <= now),
+            Some(movable) => {
+                let Setting { at, since } = *movable.lock();
+                (at <= now).then(|| at.max(since))
+            }
+        }
     }
 
     /// Whether `at`, when this deadline passed, comes before the `end` of a source.
-    pub(crate) fn is_before(&self, at: Instant, end: &End) -> bool {
-        let end_at = end.when.on(&self.timeline);
+    pub(crate) fn is_before(&self, at: Tick, end: &End) -> bool {
+        let end_at = end.when.on(self.timeline());
         match end.kind {
             Kind::Cancelled => at <= end_at,
             // Of equal deadlines the parent's is the cause.
@@ -103,61 +115,67 @@ impl Deadline {
         }
     }
 
-    pub(crate) fn end(&self, at: Instant) -> Arc<End> {
+    /// The end of a node whose deadline has passed `at`.
+    pub(crate) fn end(&self, at: Tick) -> Arc<End> {
+        let cause = match &self.form {
+            Form::Plain { .. } => None,
+            Form::Special(special) => special.cause.clone(),
+        };
         let origin = Origin::Deadline(self.place);
-        End::new(
-            Kind::DeadlineExceeded,
-            self.cause.clone(),
-            origin,
-            When::at(at),
-        )
+        End::new(Kind::DeadlineExceeded, cause, origin, When::at(at))
     }
 
-    pub(crate) fn dated(&self) -> (Instant, &Self) {
+    pub(crate) fn dated(&self) -> (Tick, &Self) {
         (self.at(), self)
     }
 
     /// What is left until `at`, by the clock of this deadline.
-    pub(crate) fn until(&self, at: Instant) -> Duration {
-        at.saturating_duration_since(self.timeline.now())
+    pub(crate) fn until(&self, at: Tick) -> Duration {
+        at.since(self.timeline().now())
     }
 
-    /// Sets the alarm; the driver that has to be woken, without a lock.
-    pub(crate) fn arm(&self, id: u64, node: Weak<Node>) -> Option<Waker> {
-        let mut armed = self.armed.lock();
-        let key = (self.at(), id);
-        *armed = Some(key);
-        self.timeline.insert(key, node)
-    }
-
-    pub(crate) fn disarm(&self) {
-        if let Some(key) = self.armed.lock().take() {
-            self.timeline.remove(key);
+    /// Sets the alarm of `node`, whose lock the caller holds; the driver that has to be woken without it.
+    pub(crate) fn arm(&self, node: &Arc<Node>, alarm: &mut Option<AlarmKey>) -> Option<Waker> {
+        let at = self.at();
+        if at == Tick::NEVER {
+            return None;
         }
+        let key = (at, Arc::as_ptr(node).addr());
+        *alarm = Some(key);
+        self.timeline().insert(key, Arc::downgrade(node))
+    }
+
+    pub(crate) fn disarm(&self, alarm: AlarmKey) {
+        self.timeline().remove(alarm);
     }
 
     /// Moves the deadline of `node`, whose deadline this is, to `to`; false if it was too late.
     pub(crate) fn move_to(&self, to: Instant, node: &Arc<Node>) -> bool {
-        let At::Movable(setting) = &self.at else {
+        let Some(movable) = self.movable() else {
             return false;
         };
         if node.end().is_some() {
             return false;
         }
+        let at = Tick::of(to);
         let driver = {
-            let mut armed = self.armed.lock();
-            let mut setting = setting.lock();
-            let now = self.timeline.now();
-            if setting.at <= now {
-                return false;
+            let mut links = node.links().lock();
+            {
+                let mut setting = movable.lock();
+                let since = self.timeline().now();
+                if setting.at <= since {
+                    return false;
+                }
+                *setting = Setting { at, since };
             }
-            *setting = Setting { at: to, since: now };
-            armed.take().and_then(|old| {
-                self.timeline.remove(old);
-                let key = (to, old.1);
-                *armed = Some(key);
-                self.timeline.insert(key, Arc::downgrade(node))
-            })
+            if let Some(old) = links.alarm.take() {
+                self.disarm(old);
+            }
+            if links.is_linked() {
+                self.arm(node, &mut links.alarm)
+            } else {
+                None
+            }
         };
         if let Some(driver) = driver {
             driver.wake();
@@ -172,15 +190,15 @@ impl Deadline {
 
 impl fmt::Debug for Deadline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self.at {
-            At::Fixed(_) => "with_deadline",
-            At::Movable(_) => "with_movable_deadline",
+        let name = match self.movable() {
+            None => "with_deadline",
+            Some(_) => "with_movable_deadline",
         };
-        let at = self.at();
-        let now = self.timeline.now();
-        match at.checked_duration_since(now) {
-            Some(left) => write!(f, "{name}(in {left:?})"),
-            None => write!(f, "{name}({:?} ago)", now.saturating_duration_since(at)),
+        let (at, now) = (self.at(), self.timeline().now());
+        if at < now {
+            write!(f, "{name}({:?} ago)", now.since(at))
+        } else {
+            write!(f, "{name}(in {:?})", at.since(now))
         }
     }
 }
@@ -188,11 +206,11 @@ impl fmt::Debug for Deadline {
 /// One look at the clocks, for all deadlines that are compared at a time.
 #[derive(Default)]
 pub(crate) struct Moment {
-    seen: Option<(*const Timeline, Instant)>,
+    seen: Option<(*const Timeline, Tick)>,
 }
 
 impl Moment {
-    fn on(&mut self, timeline: &Arc<Timeline>) -> Instant {
+    fn on(&mut self, timeline: &Arc<Timeline>) -> Tick {
         let address = Arc::as_ptr(timeline);
         match self.seen {
             Some((seen, now)) if seen == address => now,

@@ -10,8 +10,10 @@ impl Node {
         let mut names = Vec::new();
         let mut next = Some(self);
         while let Some(node) = next {
-            if let Role::Name(name) = &node.role {
-                names.push(&**name);
+            match &node.role {
+                Role::Name(name) => names.push(*name),
+                Role::OwnName(name) => names.push(name),
+                _ => {}
             }
             next = node.lineage().node();
         }
@@ -33,8 +35,9 @@ impl fmt::Debug for Node {
                 Role::Cancel(_) => f.write_str(".with_cancel()")?,
                 Role::Deadline(deadline) => write!(f, ".{deadline:?}")?,
                 Role::Completion(_) => f.write_str(".with_future(..)")?,
-                Role::Value(_, type_name) => write!(f, ".with_value({type_name})")?,
+                Role::Value(value) => write!(f, ".with_value({})", value.type_name())?,
                 Role::Name(name) => write!(f, ".with_name({name:?})")?,
+                Role::OwnName(name) => write!(f, ".with_name({name:?})")?,
                 Role::WithoutCancel => f.write_str(".without_cancel()")?,
                 Role::Any(sources) => write!(f, ".any({} sources)", sources.len())?,
                 Role::All(sources) => write!(f, ".all({} sources)", sources.len())?,

@@ -12,8 +12,10 @@ use crate::canceller::{Canceller, Cancellers, DeadlineMover};
 use crate::completion::Completion;
 use crate::context::Context;
 use crate::deadline::Deadline;
+use crate::tick::Tick;
 use crate::timeline::Timeline;
 use crate::tree::{Node, Role};
+use crate::value::Value;
 
 /// Deriving.
 impl Context {
@@ -33,7 +35,7 @@ impl Context {
     #[must_use = "dropping the canceller cancels at once"]
     #[track_caller]
     pub fn with_cancel(&self) -> (Self, Canceller) {
-        let context = self.derive(Role::Cancel(Cancellers::one()));
+        let context = self.derive(Role::Cancel(Cancellers::one(Location::caller())));
         (context.clone(), Canceller::new(context))
     }
 
@@ -155,9 +157,8 @@ impl Context {
     /// assert_eq!(ctx.value::<UserId>(), Some(&UserId(7)));
     /// ```
     #[must_use]
-    #[track_caller]
     pub fn with_value<T: Any + Send + Sync>(&self, value: T) -> Self {
-        self.derive(Role::Value(Box::new(value), std::any::type_name::<T>()))
+        self.derive(Role::Value(Value::new(value)))
     }
 
     /// Derives a context with a name, for the [`path`](Self::path) in errors and reports.
@@ -171,9 +172,11 @@ impl Context {
     /// assert_eq!(ctx.path(), "request 7");
     /// ```
     #[must_use]
-    #[track_caller]
     pub fn with_name(&self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.derive(Role::Name(name.into()))
+        self.derive(match name.into() {
+            Cow::Borrowed(name) => Role::Name(name),
+            Cow::Owned(name) => Role::OwnName(name.into()),
+        })
     }
 
     /// Derives a context that does not end with this one, and has no deadline, but the same values.
@@ -190,7 +193,6 @@ impl Context {
     /// assert_eq!(audit.value::<u8>(), Some(&7));
     /// ```
     #[must_use]
-    #[track_caller]
     pub fn without_cancel(&self) -> Self {
         self.derive(Role::WithoutCancel)
     }
@@ -212,7 +214,6 @@ impl Context {
     /// assert_eq!(request.cause().unwrap().to_string(), "shutting down");
     /// ```
     #[must_use]
-    #[track_caller]
     pub fn any(sources: impl IntoIterator<Item = Self>) -> Self {
         Self::merge(sources.into_iter().collect(), Role::Any)
     }
@@ -236,7 +237,6 @@ impl Context {
     /// assert_eq!(shared.cause().unwrap().to_string(), "nobody is interested any more");
     /// ```
     #[must_use]
-    #[track_caller]
     pub fn all(sources: impl IntoIterator<Item = Self>) -> Self {
         Self::merge(sources.into_iter().collect(), Role::All)
     }
@@ -261,7 +261,8 @@ impl Context {
     where
         F: Future<Output: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
     {
-        let completion = Completion::new(async { into_cause(future.await) });
+        let place = Location::caller();
+        let completion = Completion::new(place, async { into_cause(future.await) });
         let context = self.derive(Role::Completion(Arc::clone(&completion)));
         if let Some(node) = context.arc() {
             completion.attach(&node);
@@ -269,32 +270,47 @@ impl Context {
         context
     }
 
-    #[track_caller]
     fn derive(&self, role: Role) -> Self {
-        Self::of(Node::new(self.clone(), role, Location::caller()))
+        Self::of(Node::new(self.clone(), role))
     }
 
     #[track_caller]
     fn derive_timeout(&self, timeout: Duration, cause: Option<Cause>) -> Self {
-        match Timeline::here().now().checked_add(timeout) {
-            Some(at) if timeout < Duration::MAX => self.derive_deadline(at, false, cause),
-            _ => self.clone(),
+        let timeline = Timeline::here();
+        let now = timeline.now();
+        self.derive_tick(now.after(timeout), now, false, timeline, cause)
+    }
+
+    #[track_caller]
+    fn derive_deadline(&self, at: Instant, is_movable: bool, cause: Option<Cause>) -> Self {
+        let timeline = Timeline::here();
+        let now = timeline.now();
+        self.derive_tick(Tick::of(at), now, is_movable, timeline, cause)
+    }
+
+    #[track_caller]
+    fn derive_tick(
+        &self,
+        at: Tick,
+        now: Tick,
+        is_movable: bool,
+        timeline: Arc<Timeline>,
+        cause: Option<Cause>,
+    ) -> Self {
+        if at == Tick::NEVER && !is_movable {
+            return self.clone();
         }
-    }
-
-    #[track_caller]
-    fn derive_deadline(&self, at: Instant, movable: bool, cause: Option<Cause>) -> Self {
         let place = Location::caller();
-        self.derive(Role::Deadline(Deadline::new(
-            at,
-            movable,
-            Timeline::here(),
-            cause,
-            place,
-        )))
+        let deadline = Deadline::new((at, now), is_movable, timeline, cause, place);
+        let context = self.derive(Role::Deadline(deadline));
+        if at <= now
+            && let Some(node) = context.node()
+        {
+            node.end_at_birth(now);
+        }
+        context
     }
 
-    #[track_caller]
     fn merge(sources: Box<[Self]>, role: impl FnOnce(Box<[Self]>) -> Role) -> Self {
         let first = sources.first().cloned().unwrap_or(Self::background());
         first.derive(role(sources))

@@ -16,10 +16,10 @@ use pin_project_lite::pin_project;
 use crate::cancelled::Cancelled;
 use crate::context::Context;
 use crate::memory::Memory;
+use crate::roster::{self, Key};
 use crate::scope::WakerId;
 use crate::site::Site;
 use crate::tree::Node;
-use crate::waiters;
 use crate::watch::{self, Watch};
 
 /// The one registration of a function's activation, or of a scope; kept from await to await.
@@ -31,7 +31,7 @@ pub struct Waiter {
 struct Registration {
     node: Arc<Node>,
     address: usize,
-    key: u64,
+    key: Key,
     waker: WakerId,
 }
 
@@ -63,7 +63,7 @@ impl Waiter {
     #[inline(never)]
     fn register_anew(&mut self, anchor: &Context, waker: &Waker, depth: u32) {
         let (address, id) = (anchor.address(), WakerId::of(waker));
-        let waiter = waiters::Waiter {
+        let waiter = roster::Waiter {
             waker: waker.clone(),
             depth,
         };

@@ -131,6 +131,7 @@ mod memory;
 mod prospects;
 #[expect(unsafe_code, reason = "the tagged pointer behind `Context`")]
 mod raw;
+mod roster;
 mod run;
 mod scope;
 mod shield;
@@ -145,9 +146,11 @@ mod sync;
 mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod tick;
 mod timeline;
 mod tree;
 mod until;
+mod value;
 mod waiters;
 mod watch;
 

@@ -17,6 +17,7 @@ use crate::cancelled::Cancelled;
 use crate::canceller::Canceller;
 use crate::context::Context;
 use crate::exits::Unwound;
+use crate::tree::Node;
 
 /// The context behind a variable; an error at that variable if it is none.
 pub fn context<C: AsContext + ?Sized>(context: &C) -> &Context {
@@ -151,7 +152,7 @@ pub fn waiting(context: &Context) -> usize {
     context
         .anchor()
         .and_then(Context::node)
-        .map_or(0, |node| node.links.lock().waiting())
+        .map_or(0, Node::waiting)
 }
 
 /// How many contexts derived from this one somebody waits for.
@@ -160,5 +161,5 @@ pub fn children(context: &Context) -> usize {
     context
         .anchor()
         .and_then(Context::node)
-        .map_or(0, |node| node.links.lock().children())
+        .map_or(0, Node::children)
 }

@@ -4,16 +4,16 @@
 //! explicit stack (invariant 4 of [`crate::tree`]).
 
 use std::collections::HashMap;
-use std::time::Instant;
 
 use crate::context::Context;
 use crate::deadline::Deadline;
+use crate::tick::Tick;
 use crate::tree::{Node, Role};
 
 impl Node {
     /// The earliest deadline above and here, of those that count.
-    pub(crate) fn deadline(&self) -> Option<(Instant, &Deadline)> {
-        let mut earliest: Option<(Instant, &Deadline)> = None;
+    pub(crate) fn deadline(&self) -> Option<(Tick, &Deadline)> {
+        let mut earliest: Option<(Tick, &Deadline)> = None;
         let mut node = self;
         loop {
             match &node.role {
@@ -34,8 +34,8 @@ impl Node {
 
     fn combine_deadlines<'a>(
         &'a self,
-        sources: &[Option<(Instant, &'a Deadline)>],
-    ) -> Option<(Instant, &'a Deadline)> {
+        sources: &[Option<(Tick, &'a Deadline)>],
+    ) -> Option<(Tick, &'a Deadline)> {
         match &self.role {
             // Only if all of them end at a known time does the last one.
             Role::All(_) => {
@@ -128,9 +128,9 @@ impl Node {
 }
 
 fn earlier<'a>(
-    first: Option<(Instant, &'a Deadline)>,
-    second: Option<(Instant, &'a Deadline)>,
-) -> Option<(Instant, &'a Deadline)> {
+    first: Option<(Tick, &'a Deadline)>,
+    second: Option<(Tick, &'a Deadline)>,
+) -> Option<(Tick, &'a Deadline)> {
     match (first, second) {
         (Some(first), Some(second)) => Some(if second.0 < first.0 { second } else { first }),
         (first, second) => first.or(second),

@@ -1,5 +1,5 @@
-//! A handle that is one pointer wide: one of two roots without memory, or a shared value; and a slot
-//! that lends a value to whatever runs in a closure, without counting.
+//! A handle that is one pointer wide: one of two roots without memory, or a shared value; a shared value
+//! that is set once, as wide; and a slot that lends a value to whatever runs in a closure, without counting.
 //!
 //! The only file with `unsafe`.
 //!
@@ -11,13 +11,18 @@
 //!    never mapped.
 //! 3. A [`Slot`] holds the address of a static value, or of one that `lend` borrows: it is put there by
 //!    `lend`, and taken away before `lend` returns, by a return as by a panic.
+//! 4. The pointer of a [`OnceArc`] is null, or it came from [`Arc::into_raw`] and the `OnceArc` owns one
+//!    strong count; once it is not null, it stays.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
+use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::thread::LocalKey;
+
+use crate::sync::{AtomicPtr, Ordering};
 
 const BACKGROUND: usize = 1;
 const TODO: usize = 2;
@@ -74,7 +79,14 @@ impl<T> Handle<T> {
         }
     }
 
-    /// The `Arc` this handle owns a count of, borrowed.
+    /// The shared value, without another count.
+    #[inline]
+    pub(crate) fn shared_value(&self) -> Option<Borrowed<'_, T>> {
+        Some(Borrowed(self.borrow_arc()?, PhantomData))
+    }
+
+    /// The `Arc` this handle owns a count of, which must not be dropped.
+    #[inline]
     fn borrow_arc(&self) -> Option<ManuallyDrop<Arc<T>>> {
         if self.pointer.addr().get() <= TODO {
             return None;
@@ -108,6 +120,18 @@ impl<T> Handle<T> {
     }
 }
 
+/// The `Arc` that a [`Handle`] owns a count of, borrowed from it.
+pub(crate) struct Borrowed<'a, T>(ManuallyDrop<Arc<T>>, PhantomData<&'a Handle<T>>);
+
+impl<T> Deref for Borrowed<'_, T> {
+    type Target = Arc<T>;
+
+    #[inline]
+    fn deref(&self) -> &Arc<T> {
+        &self.0
+    }
+}
+
 impl<T> Clone for Handle<T> {
     fn clone(&self) -> Self {
         // A second count goes with the copied pointer (invariant 1).
@@ -129,6 +153,72 @@ impl<T> Drop for Handle<T> {
 unsafe impl<T: Send + Sync> Send for Handle<T> {}
 // SAFETY: as above; all methods on `&Handle` are those of `&Arc<T>`.
 unsafe impl<T: Send + Sync> Sync for Handle<T> {}
+
+/// A shared value that is set once.
+pub(crate) struct OnceArc<T> {
+    pointer: AtomicPtr<T>,
+    owns: PhantomData<Arc<T>>,
+}
+
+impl<T> OnceArc<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            pointer: AtomicPtr::new(std::ptr::null_mut()),
+            owns: PhantomData,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> Option<&T> {
+        // Acquire: pairs with the exchange in `set`.
+        let pointer = NonNull::new(self.pointer.load(Ordering::Acquire))?;
+        // SAFETY: valid for reads for the lifetime of `self`: by invariant 4 this owns a count of the value,
+        // and never gives it up.
+        Some(unsafe { pointer.as_ref() })
+    }
+
+    pub(crate) fn get_arc(&self) -> Option<Arc<T>> {
+        // Acquire: pairs with the exchange in `set`.
+        let pointer = NonNull::new(self.pointer.load(Ordering::Acquire))?;
+        // SAFETY:
+        // - from `Arc::into_raw`, with the same `T`: by invariant 4.
+        // - the count is not given away: it goes into `ManuallyDrop`.
+        let arc = ManuallyDrop::new(unsafe { Arc::from_raw(pointer.as_ptr()) });
+        Some(Arc::clone(&arc))
+    }
+
+    /// Sets it, unless it is set; gives back what was not needed.
+    pub(crate) fn set(&self, value: Arc<T>) -> Option<Arc<T>> {
+        let new = Arc::into_raw(value).cast_mut();
+        // Release: who sees the pointer, sees the value. Acquire: who finds another one, may look at that.
+        let set = self.pointer.compare_exchange(
+            std::ptr::null_mut(),
+            new,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        // SAFETY: from `Arc::into_raw` above, and the exchange did not give it away.
+        set.err().map(|_| unsafe { Arc::from_raw(new) })
+    }
+}
+
+impl<T> Drop for OnceArc<T> {
+    fn drop(&mut self) {
+        // Relaxed: a unique reference is ordered after all else.
+        let pointer = self.pointer.load(Ordering::Relaxed);
+        if !pointer.is_null() {
+            // SAFETY:
+            // - from `Arc::into_raw`, with the same `T`: by invariant 4.
+            // - not given away twice: nobody looks at `self` any more.
+            drop(unsafe { Arc::from_raw(pointer) });
+        }
+    }
+}
+
+// SAFETY: it is an `Option<Arc<T>>` that threads may set; so it may cross threads whenever that may.
+unsafe impl<T: Send + Sync> Send for OnceArc<T> {}
+// SAFETY: as above; the pointer is an atomic.
+unsafe impl<T: Send + Sync> Sync for OnceArc<T> {}
 
 /// Uses a thread-local without a destructor; as [`LocalKey::with`], but always inlined, whatever `action` is.
 #[inline]

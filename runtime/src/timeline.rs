@@ -16,24 +16,24 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 use std::thread::Thread;
-use std::time::Instant;
 
 use crate::sync::{Mutex, OnceLock};
+use crate::tick::Tick;
 use crate::tree::Node;
 
 #[cfg(feature = "tokio")]
 mod driver;
 
-/// When an alarm rings, and the number of its node.
-pub(crate) type AlarmKey = (Instant, u64);
+/// When an alarm rings, and the address of its node.
+pub(crate) type AlarmKey = (Tick, usize);
 
 /// When something happened, comparable with the deadlines of any timeline.
 #[derive(Debug)]
 pub(crate) struct When {
     /// By the clock of the runtime it happened in, or of the system.
-    pub(crate) at: Instant,
+    pub(crate) at: Tick,
     /// By the clocks that went otherwise, if it happened outside of a runtime.
-    elsewhere: Vec<(Arc<Timeline>, Instant)>,
+    elsewhere: Vec<(Arc<Timeline>, Tick)>,
 }
 
 impl When {
@@ -41,10 +41,10 @@ impl When {
         #[cfg(feature = "tokio")]
         return driver::when();
         #[cfg(not(feature = "tokio"))]
-        Self::at(Instant::now())
+        Self::at(Tick::now())
     }
 
-    pub(crate) fn at(at: Instant) -> Self {
+    pub(crate) fn at(at: Tick) -> Self {
         Self {
             at,
             elsewhere: Vec::new(),
@@ -52,7 +52,7 @@ impl When {
     }
 
     /// By the clock of `timeline`.
-    pub(crate) fn on(&self, timeline: &Arc<Timeline>) -> Instant {
+    pub(crate) fn on(&self, timeline: &Arc<Timeline>) -> Tick {
         let mut elsewhere = self.elsewhere.iter();
         elsewhere
             .find(|(other, _)| Arc::ptr_eq(other, timeline))
@@ -62,8 +62,8 @@ impl When {
 
 /// A timeline's clock at the moment its runtime went, and the system's clock then.
 struct Stopped {
-    then: Instant,
-    really: Instant,
+    then: Tick,
+    really: Tick,
 }
 
 #[derive(Default)]
@@ -111,24 +111,21 @@ impl Timeline {
         not(feature = "tokio"),
         expect(clippy::unused_self, reason = "there is one clock then")
     )]
-    pub(crate) fn now(&self) -> Instant {
+    pub(crate) fn now(&self) -> Tick {
         #[cfg(feature = "tokio")]
         if let Some(runtime) = &self.runtime {
             return match self.stopped.get() {
-                Some(stopped) => stopped.then + stopped.really.elapsed(),
+                Some(stopped) => stopped.then.after(Tick::now().since(stopped.really)),
                 None => driver::now(runtime),
             };
         }
-        Instant::now()
+        Tick::now()
     }
 
     /// Where an alarm of a stopped timeline is kept by the process's.
     fn moved(&self, (at, id): AlarmKey) -> Option<AlarmKey> {
         let stopped = self.stopped.get()?;
-        Some((
-            stopped.really + at.saturating_duration_since(stopped.then),
-            id,
-        ))
+        Some((stopped.really.after(at.since(stopped.then)), id))
     }
 
     pub(crate) fn insert(&self, key: AlarmKey, node: Weak<Node>) -> Option<Waker> {
@@ -161,7 +158,7 @@ impl Timeline {
     }
 
     /// Expires what is due; then notes the driver and returns when the next alarm rings.
-    fn turn(&self, driver: &Waker) -> Option<Instant> {
+    fn turn(&self, driver: &Waker) -> Option<Tick> {
         loop {
             let driver = driver.clone();
             let now = self.now();
@@ -196,7 +193,7 @@ impl Timeline {
             let mut alarms = self.alarms.lock();
             self.stopped.get_or_init(|| Stopped {
                 then,
-                really: Instant::now(),
+                really: Tick::now(),
             });
             alarms.driver = None;
             std::mem::take(&mut alarms.pending)
@@ -219,8 +216,7 @@ fn start_timer_thread() -> Waker {
             loop {
                 match Timeline::system().turn(&driver) {
                     Some(next) => {
-                        let left = next.saturating_duration_since(Instant::now());
-                        std::thread::park_timeout(left);
+                        std::thread::park_timeout(next.since(Tick::now()));
                     }
                     None => std::thread::park(),
                 }

@@ -14,12 +14,10 @@
 //! 3. A deadline that has passed is an end that happened at that instant, however late it is seen:
 //!    ends are ordered by when they happened.
 //! 4. Chains are walked by loops, merges with an explicit stack: depth costs no thread stack.
-//! 5. `role` and `place` never change; `lineage` and merged sources are taken by `Drop` only.
+//! 5. `role` never changes; `lineage` and merged sources are taken by `Drop` only.
 
-use std::any::Any;
-use std::borrow::Cow;
 use std::collections::HashSet;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use crate::cancelled::{Cause, End, Kind, Origin};
@@ -27,9 +25,12 @@ use crate::canceller::Cancellers;
 use crate::completion::Completion;
 use crate::context::Context;
 use crate::deadline::{Deadline, Moment};
+use crate::raw::OnceArc;
 use crate::state::{Known, State};
-use crate::sync::{Mutex, OnceLock};
+use crate::sync::Mutex;
+use crate::tick::Tick;
 use crate::timeline::When;
+use crate::value::Value;
 use crate::waiters::Links;
 
 /// What a node adds to what it was derived from.
@@ -38,57 +39,83 @@ pub(crate) enum Role {
     Deadline(Deadline),
     /// Owned here, so that the future is dropped with the node.
     Completion(Arc<Completion>),
-    Value(Box<dyn Any + Send + Sync>, &'static str),
-    Name(Cow<'static, str>),
+    Value(Value),
+    Name(&'static str),
+    OwnName(Box<str>),
     WithoutCancel,
     Any(Box<[Context]>),
     All(Box<[Context]>),
 }
 
-/// What each poll of a scope looks at comes first, so that it lies on one cache line.
+/// What is looked at most comes first, so that it lies on one cache line with the counts.
 #[repr(C)]
 pub(crate) struct Node {
     pub(crate) state: State,
+    /// Set once (invariant 1).
+    end: OnceArc<End>,
     /// What it was derived from: for values, names and the text.
     lineage: Context,
+    /// Who waits, since the first one has; see `waiters` for its lock order.
+    links: OnceArc<Mutex<Links>>,
     pub(crate) role: Role,
-    pub(crate) place: &'static Location<'static>,
-    /// Set once (invariant 1).
-    end: OnceLock<Arc<End>>,
-    /// Who waits; see `waiters` for its lock order.
-    pub(crate) links: Mutex<Links>,
 }
 
+// With its two counts it takes 80 bytes.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Node>() == 64);
+
 impl Node {
-    pub(crate) fn new(
-        lineage: Context,
-        role: Role,
-        place: &'static Location<'static>,
-    ) -> Arc<Self> {
+    pub(crate) fn new(lineage: Context, role: Role) -> Arc<Self> {
         let node = Self {
-            lineage,
-            role,
-            place,
-            end: OnceLock::new(),
             state: State::unlinked(),
-            links: Mutex::new(Links::new()),
+            end: OnceArc::new(),
+            lineage,
+            links: OnceArc::new(),
+            role,
         };
-        node.adopt_present_end();
+        if matches!(node.role, Role::Any(_)) {
+            node.adopt_present_end();
+        }
         Arc::new(node)
+    }
+
+    /// Ends a node that was just made, whose deadline had passed at `now`.
+    pub(crate) fn end_at_birth(&self, now: Tick) {
+        self.adopt_present_end();
+        if let Role::Deadline(deadline) = &self.role
+            && self.stored_end().is_none()
+        {
+            self.store(deadline.end(now));
+        }
     }
 
     /// Of several sources ended already, the first in the list counts; and what ended before a
     /// deadline was set, although that was set in the past.
     fn adopt_present_end(&self) {
-        let is_concerned = match &self.role {
-            Role::Any(_) => true,
-            Role::Deadline(deadline) => deadline.was_set_in_the_past(),
-            _ => false,
-        };
-        let mut sources = self.sources().iter();
-        if is_concerned && let Some(end) = sources.find_map(|source| source.node()?.end()) {
-            self.store(Arc::clone(end));
+        let mut sources = self.sources().iter().filter_map(Context::node);
+        if let Some(ended) = sources.find(|source| source.end().is_some()) {
+            self.adopt(ended);
         }
+    }
+
+    /// Takes over the end of a source, if that has one.
+    fn adopt(&self, source: &Self) {
+        if let Some(end) = source.end.get_arc() {
+            self.store(end);
+        }
+    }
+
+    /// Who waits here, if anybody has ever.
+    pub(crate) fn present_links(&self) -> Option<&Mutex<Links>> {
+        self.links.get()
+    }
+
+    /// As [`present_links`](Self::present_links), made if need be.
+    pub(crate) fn links(&self) -> &Mutex<Links> {
+        if self.links.get().is_none() {
+            drop(self.links.set(Arc::default()));
+        }
+        self.links.get().expect("it was just set")
     }
 
     pub(crate) fn lineage(&self) -> &Context {
@@ -110,19 +137,24 @@ impl Node {
 
     /// Whether its end is by definition that of its lineage, so that nobody need wait on it itself.
     pub(crate) fn is_transparent(&self) -> bool {
-        matches!(self.role, Role::Value(..) | Role::Name(_))
+        matches!(self.role, Role::Value(_) | Role::Name(_) | Role::OwnName(_))
     }
 
     /// Why it has ended, if it has; consults the clock.
     #[inline(never)]
-    pub(crate) fn end(&self) -> Option<&Arc<End>> {
-        if self.end.get().is_none() {
+    pub(crate) fn end(&self) -> Option<&End> {
+        if self.stored_end().is_none() {
             let mut moment = Moment::default();
             if self.may_have_ended(&mut moment) {
                 self.settle(&mut moment);
             }
         }
-        self.end.get()
+        self.stored_end()
+    }
+
+    pub(crate) fn end_arc(&self) -> Option<Arc<End>> {
+        self.end()?;
+        self.end.get_arc()
     }
 
     /// Whether it has ended; consults the clock.
@@ -157,27 +189,39 @@ impl Node {
     fn ends_by_cancel(&self) -> bool {
         matches!(
             self.role,
-            Role::Cancel(_) | Role::Completion(_) | Role::Value(..) | Role::Name(_)
+            Role::Cancel(_)
+                | Role::Completion(_)
+                | Role::Value(_)
+                | Role::Name(_)
+                | Role::OwnName(_)
         )
     }
 
     /// Why it has ended, as far as somebody has found out.
-    pub(crate) fn stored_end(&self) -> Option<&Arc<End>> {
-        self.end.get()
+    pub(crate) fn stored_end(&self) -> Option<&End> {
+        let end = self.end.get()?;
+        // Whoever has stored it may not have come to the next step yet.
+        if self.state.get() != Known::Ended {
+            self.state.end();
+        }
+        Some(end)
     }
 
     fn store(&self, end: Arc<End>) {
-        // The first one stands (invariant 1); nothing foreign runs in here.
-        self.end.get_or_init(|| end);
+        // The first one stands (invariant 1).
+        let late = self.end.set(end);
         self.state.end();
+        drop(late);
     }
 
     /// False only if nothing above has ended; takes no memory.
     fn may_have_ended(&self, moment: &mut Moment) -> bool {
         let mut node = self;
         loop {
-            if node.end.get().is_some() {
-                return true;
+            match node.state.get() {
+                Known::Ended => return true,
+                Known::Live => return false,
+                Known::Timed | Known::Linked | Known::Unlinked => {}
             }
             match &node.role {
                 Role::Deadline(deadline) if deadline.passed(moment).is_some() => return true,
@@ -194,16 +238,17 @@ impl Node {
 
     /// Stores the ends of this node and of all that it depends on, sources first.
     pub(crate) fn settle(&self, moment: &mut Moment) {
+        if self.stored_end().is_some() || self.is_settled_by_source(moment) {
+            return;
+        }
         let mut merges_seen = HashSet::new();
         let mut stack = vec![(self, false)];
         while let Some((node, sources_are_settled)) = stack.pop() {
-            if node.end.get().is_some() {
+            if node.stored_end().is_some() {
                 continue;
             }
             if sources_are_settled {
-                if let Some(end) = node.work_out(moment) {
-                    node.store(end);
-                }
+                node.work_out(moment);
                 continue;
             }
             // Every way to a node twice leads through a merge: a chain is walked once.
@@ -216,28 +261,41 @@ impl Node {
         }
     }
 
-    /// Its end, from the stored ends of its sources.
-    fn work_out(&self, moment: &mut Moment) -> Option<Arc<End>> {
+    /// Whether its one source has ended, as is known, and so this node, which is stored. Mostly that is so.
+    fn is_settled_by_source(&self, moment: &mut Moment) -> bool {
+        let source = self.lineage.node().filter(|_| !self.is_merge());
+        let is_settled = source.is_some_and(|source| source.stored_end().is_some());
+        if is_settled {
+            self.work_out(moment);
+        }
+        is_settled
+    }
+
+    /// Stores its end, if the stored ends of its sources, or its deadline, make it end.
+    fn work_out(&self, moment: &mut Moment) {
         let inherited = self.inherited();
         if let Role::Deadline(deadline) = &self.role
             && let Some(at) = deadline.passed(moment)
-            && inherited.is_none_or(|end| deadline.is_before(at, end))
+            && inherited.is_none_or(|(_, end)| deadline.is_before(at, end))
         {
-            return Some(deadline.end(at));
+            self.store(deadline.end(at));
+        } else if let Some((source, _)) = inherited {
+            self.adopt(source);
         }
-        inherited.cloned()
     }
 
-    /// The end it takes over from its sources, if they have what it takes.
-    fn inherited(&self) -> Option<&Arc<End>> {
-        let mut ends = self.sources().iter().map(|source| source.node()?.end.get());
+    /// The source whose end it takes over, if they have what it takes.
+    fn inherited(&self) -> Option<(&Self, &End)> {
+        let ends = self.sources().iter().map(|source| {
+            let source = source.node()?;
+            Some((source, source.stored_end()?))
+        });
         match &self.role {
             Role::All(_) => ends
                 .collect::<Option<Vec<_>>>()?
                 .into_iter()
-                .max_by_key(|end| end.order()),
-            Role::Any(_) => ends.flatten().min_by_key(|end| end.order()),
-            _ => ends.next()?,
+                .max_by_key(|(_, end)| end.order()),
+            _ => ends.flatten().min_by_key(|(_, end)| end.order()),
         }
     }
 

@@ -1,17 +1,21 @@
 //! Who waits for a node to end: wakers, callbacks, and children that somebody waits for.
 //!
-//! A node that somebody waits for is *linked*: its sources list it as a child, and its deadline is
-//! armed. When the last one goes, it is unlinked. So nothing is left behind, and a context that
-//! nobody waits for costs its sources nothing.
+//! A node that somebody waits for is *linked*: its sources list it, and its deadline is armed. When the
+//! last one goes, it is unlinked. So nothing is left behind, and a context that nobody waits for costs its
+//! sources nothing; what it takes to be waited for is allocated by the first one who does.
 //!
-//! Lock order: a node, then its sources one at a time, then a timeline of [`crate::deadline`].
-//! Sources are older than their children, so the order has no cycle.
+//! A node with one source, at which a single waker waits, is linked as a *leaf*: its source keeps the
+//! waker (see [`crate::roster`]). When anybody else comes, the waker moves to the node's own list first.
+//!
+//! Lock order: a node, then its sources one at a time, then a movable deadline, then a timeline. Sources
+//! are older than their children, so the order has no cycle.
 //!
 //! Invariants:
 //! 1. No foreign code under a lock: wakers are cloned before, woken and dropped after; callbacks
 //!    run and are dropped after. No `Arc<Node>` is dropped under a lock either.
-//! 2. `linked` says, under the node's lock, that all sources list it. It is idle exactly when it has
-//!    neither waiters nor callbacks nor children; an idle node is not linked for long.
+//! 2. `place` says, under the node's lock, whether all sources list it, and under which keys. A node is
+//!    idle exactly when it has neither waiters nor callbacks nor children; an idle node is not linked for
+//!    long, nor is one that has ended.
 //! 3. Nobody is missed. Who cancels stores the end and then, under the node's lock, takes its lists.
 //!    Who registers enters the list under that lock, links the nodes above, and looks at the end
 //!    after that. Either the taker finds the entry, or the lock orders the stored end before the
@@ -22,152 +26,148 @@
 //!    that the innermost await is ready to be polled when the outer one looks.
 //! 5. Lists are taken only when all below are marked; until then every canceller marks. So when any
 //!    of them returns, all below are marked, whoever has done it.
+//! 6. A leaf has ended when its source has: it has no other one. So it is marked under its source's lock,
+//!    without a look at it; why it has ended is found out by who asks.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
-use std::task::Waker;
+use std::sync::Arc;
 
 use crate::callbacks::Callback;
-use crate::context::Context;
-use crate::deadline::Moment;
+use crate::raw::Borrowed;
+use crate::roster::{Key, Listed, Roster, Waiter};
 use crate::state::Known;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::MutexGuard;
+use crate::timeline::AlarmKey;
 use crate::tree::{Node, Role};
 
 mod telling;
 
 pub(crate) use telling::guarded;
 
-/// A waker, and how many owners of other wakers are above it.
-pub(crate) struct Waiter {
-    pub(crate) waker: Waker,
-    pub(crate) depth: u32,
+/// How the sources list a node.
+#[derive(Default)]
+enum Place {
+    /// Not at all.
+    #[default]
+    Unlinked,
+    /// As a leaf; the second is the key of its waker, once that moves here.
+    Leaf(Key, Key),
+    /// As a child, at each source in turn.
+    Child(Keys),
 }
+
+/// A key at each source; mostly there is one.
+type Keys = (Option<Key>, Vec<Key>);
 
 /// The lists of a node; guarded by its lock.
+#[derive(Default)]
 pub(crate) struct Links {
-    /// Whether the sources list this node.
-    linked: bool,
-    /// Under which number they do; 0 before the first time.
-    id: u64,
-    next_key: u64,
-    waiters: BTreeMap<u64, Waiter>,
+    place: Place,
+    roster: Roster,
     callbacks: BTreeMap<u64, Arc<dyn Callback>>,
-    children: BTreeMap<u64, Weak<Node>>,
+    next_callback: u64,
     /// Keeps the node alive while a callback waits for it, although no context does.
     pin: Option<Arc<Node>>,
-}
-
-/// What was taken out of [`Links`], to be used and dropped outside of the lock.
-#[derive(Default)]
-struct Taken {
-    waiters: BTreeMap<u64, Waiter>,
-    callbacks: BTreeMap<u64, Arc<dyn Callback>>,
-    // Only dropped.
-    _children: BTreeMap<u64, Weak<Node>>,
-    _pin: Option<Arc<Node>>,
+    /// The alarm of its deadline, if that is armed.
+    pub(crate) alarm: Option<AlarmKey>,
 }
 
 impl Links {
-    pub(crate) const fn new() -> Self {
-        Self {
-            linked: false,
-            id: 0,
-            next_key: 0,
-            waiters: BTreeMap::new(),
-            callbacks: BTreeMap::new(),
-            children: BTreeMap::new(),
-            pin: None,
-        }
+    pub(crate) fn is_linked(&self) -> bool {
+        !matches!(self.place, Place::Unlinked)
+    }
+
+    /// Whether nobody waits here; the waker of a leaf is not here.
+    fn is_empty(&self) -> bool {
+        self.roster.is_empty() && self.callbacks.is_empty()
     }
 
     fn is_idle(&self) -> bool {
-        self.waiters.is_empty() && self.callbacks.is_empty() && self.children.is_empty()
+        self.is_empty() && !matches!(self.place, Place::Leaf(..))
     }
 
-    fn key(&mut self) -> u64 {
-        self.next_key += 1;
-        self.next_key
-    }
-
-    fn id(&mut self) -> u64 {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        if self.id == 0 {
-            // Relaxed: only uniqueness counts.
-            self.id = NEXT.fetch_add(1, Ordering::Relaxed);
-        }
-        self.id
-    }
-
-    fn take(&mut self) -> Taken {
-        Taken {
-            waiters: std::mem::take(&mut self.waiters),
-            callbacks: std::mem::take(&mut self.callbacks),
-            _children: std::mem::take(&mut self.children),
-            _pin: self.pin.take(),
-        }
-    }
-
-    /// How many wakers and callbacks wait here.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiters.len() + self.callbacks.len()
-    }
-
-    pub(crate) fn children(&self) -> usize {
-        self.children.len()
+    /// Whether nobody waits, and nobody lists the node.
+    fn is_unused(&self) -> bool {
+        self.is_empty() && !self.is_linked()
     }
 }
 
 impl Node {
-    /// Enters `waker`; `None` if the node has ended, and then nothing is entered.
-    pub(crate) fn add_waiter(self: &Arc<Self>, waiter: Waiter) -> Option<u64> {
-        let (key, linked) = {
-            let mut links = self.links.lock();
-            let key = links.key();
-            links.waiters.insert(key, waiter);
-            (key, links.linked)
-        };
-        if !linked {
-            self.link();
-        }
-        if self.end().is_none() {
+    /// Enters `waiter`; `None` if the node has ended, and then nothing is entered.
+    pub(crate) fn add_waiter(self: &Arc<Self>, waiter: Waiter) -> Option<Key> {
+        let key = self.enter(waiter);
+        if !self.has_ended() {
             return Some(key);
         }
         self.remove_waiter(key);
         None
     }
 
-    /// Replaces the waker of `key`; false if the node's waiters were taken meanwhile.
-    pub(crate) fn replace_waiter(&self, key: u64, waiter: Waiter) -> bool {
-        let replaced = {
-            let mut links = self.links.lock();
-            links
-                .waiters
-                .get_mut(&key)
-                .map(|entry| std::mem::replace(entry, waiter))
+    fn enter(self: &Arc<Self>, waiter: Waiter) -> Key {
+        let mut links = self.links().lock();
+        let (key, unlinked) = match self.only_source() {
+            Some(source) if !links.is_linked() && links.is_empty() => {
+                let key = links.roster.reserve();
+                let leaf = Listed::Leaf(Arc::clone(self), Some(waiter));
+                let (at, unlinked) = source.list(leaf);
+                links.place = Place::Leaf(at, key);
+                (key, Vec::from_iter(unlinked))
+            }
+            _ => {
+                self.make_room(&mut links);
+                let key = links.roster.push(Listed::Waiter(waiter));
+                if links.is_linked() {
+                    return key;
+                }
+                (key, self.enter_at_sources(&mut links))
+            }
         };
-        replaced.is_some()
+        self.complete_link(links, unlinked);
+        key
     }
 
-    pub(crate) fn remove_waiter(self: &Arc<Self>, key: u64) {
-        let removed = self.links.lock().waiters.remove(&key);
-        self.unlink();
+    /// Replaces the waker of `key`, if that has not been taken.
+    pub(crate) fn replace_waiter(&self, key: Key, waiter: Waiter) {
+        let replaced = {
+            let mut links = self.links().lock();
+            match (&links.place, self.only_source()) {
+                (Place::Leaf(at, own), Some(source)) if *own == key => {
+                    source.links().lock().roster.replace_waiter(*at, waiter)
+                }
+                _ => links.roster.replace_waiter(key, waiter),
+            }
+        };
+        drop(replaced);
+    }
+
+    pub(crate) fn remove_waiter(&self, key: Key) {
+        let mut links = self.links().lock();
+        if matches!(links.place, Place::Leaf(_, own) if own == key) {
+            drop(self.unlink(links));
+            return;
+        }
+        let removed = links.roster.remove(key);
+        drop(self.unlink_if_idle(links));
         drop(removed);
     }
 
     /// Enters a callback. If the node has ended, it runs before this returns; if nothing can end
     /// the node any more, it is freed.
     pub(crate) fn add_callback(self: &Arc<Self>, callback: Arc<dyn Callback>) -> u64 {
-        let key = {
-            let mut links = self.links.lock();
-            let key = links.key();
-            if callback.pins() {
-                links.pin = Some(Arc::clone(self));
-            }
-            links.callbacks.insert(key, callback);
-            key
-        };
-        self.link();
+        let mut links = self.links().lock();
+        self.make_room(&mut links);
+        if callback.pins() {
+            links.pin = Some(Arc::clone(self));
+        }
+        links.next_callback += 1;
+        let key = links.next_callback;
+        links.callbacks.insert(key, callback);
+        if links.is_linked() {
+            drop(links);
+        } else {
+            let unlinked = self.enter_at_sources(&mut links);
+            self.complete_link(links, unlinked);
+        }
         if self.end().is_some() {
             self.finish();
         } else if !self.can_end() {
@@ -176,65 +176,144 @@ impl Node {
         key
     }
 
-    pub(crate) fn remove_callback(self: &Arc<Self>, key: u64) {
-        let removed = {
-            let mut links = self.links.lock();
-            let callback = links.callbacks.remove(&key);
-            let is_pinned = links.callbacks.values().any(|callback| callback.pins());
-            let pin = if is_pinned { None } else { links.pin.take() };
-            (callback, pin)
-        };
-        self.unlink();
-        drop(removed);
+    pub(crate) fn remove_callback(&self, key: u64) {
+        let mut links = self.links().lock();
+        let removed = links.callbacks.remove(&key);
+        let is_pinned = links.callbacks.values().any(|callback| callback.pins());
+        let pin = if is_pinned { None } else { links.pin.take() };
+        drop(self.unlink_if_idle(links));
+        drop((removed, pin));
+    }
+}
+
+/// Counting.
+impl Node {
+    /// How many wakers and callbacks wait here.
+    pub(crate) fn waiting(&self) -> usize {
+        self.present_links().map_or(0, |links| {
+            let links = links.lock();
+            let own = links
+                .roster
+                .iter()
+                .filter(|listed| matches!(listed, Listed::Waiter(_)));
+            let is_leaf =
+                matches!(links.place, Place::Leaf(..)) && self.state.get() != Known::Ended;
+            own.count() + links.callbacks.len() + usize::from(is_leaf)
+        })
     }
 
-    /// Has all sources list this node, and theirs list them, up to the root; arms the deadlines.
-    fn link(self: &Arc<Self>) {
-        let mut linked = Vec::new();
-        let mut next = vec![Arc::clone(self)];
-        while let Some(node) = next.pop() {
-            let alarm = {
-                let mut links = node.links.lock();
-                if links.linked || links.is_idle() {
-                    continue;
-                }
-                links.linked = true;
-                node.state.link();
-                let id = links.id();
-                for source in node.waited_sources() {
-                    source
-                        .links
-                        .lock()
-                        .children
-                        .insert(id, Arc::downgrade(&node));
-                    next.push(source);
-                }
-                node.armed(id)
-            };
-            if let Some(driver) = alarm {
-                driver.wake();
-            }
-            linked.push(node);
+    /// How many nodes below somebody waits for.
+    pub(crate) fn children(&self) -> usize {
+        self.present_links().map_or(0, |links| {
+            let links = links.lock();
+            let is_waited_for =
+                |listed: &&Listed| matches!(listed, Listed::Child(_) | Listed::Leaf(_, Some(_)));
+            links.roster.iter().filter(is_waited_for).count()
+        })
+    }
+}
+
+/// Linking.
+impl Node {
+    /// The nearest nodes above that can end by themselves.
+    fn waited_sources(&self) -> impl Iterator<Item = Borrowed<'_, Self>> {
+        self.sources()
+            .iter()
+            .filter_map(|source| source.anchor()?.shared())
+    }
+
+    /// That of a node which can be a leaf.
+    fn only_source(&self) -> Option<Borrowed<'_, Self>> {
+        if self.is_merge() {
+            return None;
         }
-        self.settle(&mut Moment::default());
-        for node in linked.iter().rev() {
-            if node.stored_end().is_some() {
-                node.finish();
+        self.waited_sources().next()
+    }
+
+    /// Has the waker of a leaf moved here, so that others can wait as well.
+    fn make_room(&self, links: &mut Links) {
+        let (Place::Leaf(at, own), Some(source)) = (&links.place, self.only_source()) else {
+            return;
+        };
+        let (at, own) = (*at, *own);
+        links.place = Place::Child((Some(at), Vec::new()));
+        let leaf = source.links().lock().roster.demote(at);
+        // The caller has the node at hand: the handle that is dropped here is not the last one.
+        if let Some(Listed::Leaf(_, Some(waiter))) = leaf {
+            links.roster.push_reserved(own, Listed::Waiter(waiter));
+        }
+    }
+
+    /// Lists one who waits below; gives this node if it is not linked itself.
+    fn list(self: &Arc<Self>, listed: Listed) -> (Key, Option<Arc<Self>>) {
+        let mut links = self.links().lock();
+        self.make_room(&mut links);
+        let key = links.roster.push(listed);
+        (key, (!links.is_linked()).then(|| Arc::clone(self)))
+    }
+
+    /// Has all sources list this node; gives those that are not linked themselves.
+    fn enter_at_sources(self: &Arc<Self>, links: &mut Links) -> Vec<Arc<Self>> {
+        let mut unlinked = Vec::new();
+        let mut keys = Keys::default();
+        for source in self.waited_sources() {
+            let (key, above) = source.list(Listed::Child(Arc::downgrade(self)));
+            unlinked.extend(above);
+            if keys.0.is_none() {
+                keys.0 = Some(key);
             } else {
-                node.announce();
+                keys.1.push(key);
             }
+        }
+        links.place = Place::Child(keys);
+        unlinked
+    }
+
+    /// After the sources list it: has theirs list them, up to the root, arms the deadlines, and finds out
+    /// whether all of them will be told.
+    fn complete_link(self: &Arc<Self>, links: MutexGuard<'_, Links>, mut unlinked: Vec<Arc<Self>>) {
+        self.arm(links);
+        let mut above = Vec::new();
+        while let Some(node) = unlinked.pop() {
+            let mut links = node.links().lock();
+            if links.is_linked() || links.is_idle() {
+                continue;
+            }
+            unlinked.extend(node.enter_at_sources(&mut links));
+            node.arm(links);
+            above.push(node);
+        }
+        let linked = || above.iter().rev().chain([self]);
+        linked().for_each(|node| node.announce());
+        // Who is live, is so all the way up; otherwise the ends of all above are found out.
+        if self.state.is_live() || (self.end().is_none() && above.is_empty()) {
+            return;
+        }
+        let ended = linked().filter(|node| node.stored_end().is_some());
+        ended.for_each(Self::finish);
+    }
+
+    /// Notes that the node is linked, and sets the alarm of its deadline.
+    fn arm(self: &Arc<Self>, mut links: MutexGuard<'_, Links>) {
+        self.state.link();
+        let driver = match &self.role {
+            Role::Deadline(deadline) => deadline.arm(self, &mut links.alarm),
+            _ => None,
+        };
+        drop(links);
+        if let Some(driver) = driver {
+            driver.wake();
         }
     }
 
     /// Finds out whether this linked node will be told of its end.
     pub(crate) fn announce(&self) {
-        let links = self.links.lock();
-        if !links.linked {
+        let links = self.links().lock();
+        if !links.is_linked() {
             return;
         }
         let mut is_timed = matches!(self.role, Role::Deadline(_));
-        let anchors = self.sources().iter().filter_map(Context::anchor);
-        for source in anchors.filter_map(Context::node) {
+        for source in self.waited_sources() {
             match source.state.get() {
                 Known::Live => {}
                 Known::Timed => is_timed = true,
@@ -246,53 +325,61 @@ impl Node {
         self.state.announce(is_timed);
     }
 
-    /// The nearest nodes above that can end by themselves.
-    fn waited_sources(&self) -> impl Iterator<Item = Arc<Self>> {
-        self.sources().iter().filter_map(Context::anchor_arc)
-    }
-
-    fn armed(self: &Arc<Self>, id: u64) -> Option<Waker> {
-        match &self.role {
-            Role::Deadline(deadline) => deadline.arm(id, Arc::downgrade(self)),
-            _ => None,
+    /// Takes the node out of its sources' lists if nobody waits any more; to be dropped.
+    fn unlink_if_idle(&self, links: MutexGuard<'_, Links>) -> Option<Listed> {
+        if links.is_idle() {
+            self.unlink(links)
+        } else {
+            None
         }
     }
 
-    /// Takes idle nodes out of their sources' lists, upwards from here.
-    fn unlink(self: &Arc<Self>) {
-        let mut next = vec![Arc::clone(self)];
-        while let Some(node) = next.pop() {
-            let mut links = node.links.lock();
-            if !links.linked || !links.is_idle() {
-                continue;
-            }
-            links.linked = false;
-            node.state.unlink();
-            let id = links.id();
-            if let Role::Deadline(deadline) = &node.role {
-                deadline.disarm();
-            }
-            for source in node.waited_sources() {
-                source.links.lock().children.remove(&id);
-                next.push(source);
+    /// Takes the node out of its sources' lists, and those that are idle then out of theirs, and so on; what
+    /// the source of a leaf has kept.
+    fn unlink(&self, links: MutexGuard<'_, Links>) -> Option<Listed> {
+        let mut idle = Vec::new();
+        let leaf = self.unlink_here(links, &mut idle);
+        while let Some(node) = idle.pop() {
+            let links = node.links().lock();
+            if links.is_idle() {
+                node.unlink_here(links, &mut idle);
             }
         }
+        leaf
+    }
+
+    fn unlink_here(
+        &self,
+        mut links: MutexGuard<'_, Links>,
+        idle: &mut Vec<Arc<Self>>,
+    ) -> Option<Listed> {
+        if !links.is_linked() {
+            return None;
+        }
+        self.state.unlink();
+        if let (Role::Deadline(deadline), Some(alarm)) = (&self.role, links.alarm.take()) {
+            deadline.disarm(alarm);
+        }
+        let keys = match std::mem::take(&mut links.place) {
+            Place::Unlinked => Keys::default(),
+            Place::Leaf(key, _) => (Some(key), Vec::new()),
+            Place::Child(keys) => keys,
+        };
+        let mut leaf = None;
+        for (source, key) in self.waited_sources().zip(keys.0.into_iter().chain(keys.1)) {
+            let mut links = source.links().lock();
+            leaf = links.roster.remove(key);
+            if links.is_idle() {
+                idle.push(Arc::clone(&source));
+            }
+        }
+        leaf
     }
 
     /// For a node that is dropped while it waits for itself only, for the sake of its future.
-    pub(crate) fn unlink_before_drop(&mut self) {
-        let links = self.links.get_mut();
-        if !links.linked {
-            return;
-        }
-        links.linked = false;
-        let id = links.id();
-        if let Role::Deadline(deadline) = &self.role {
-            deadline.disarm();
-        }
-        for source in self.waited_sources() {
-            source.links.lock().children.remove(&id);
-            source.unlink();
+    pub(crate) fn unlink_before_drop(&self) {
+        if let Some(links) = self.present_links() {
+            self.unlink(links.lock());
         }
     }
 }

@@ -6,13 +6,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock, Weak};
 use std::task::{Context, Poll};
-use std::time::Instant;
 
-use tokio::runtime::{Handle, Id};
+use tokio::runtime::{Handle, Id, RuntimeFlavor};
 use tokio::time::Sleep;
 
 use super::{Alarms, Timeline, When};
 use crate::sync::{Mutex, OnceLock};
+use crate::tick::Tick;
 
 thread_local! {
     /// The timeline that was asked for last on this thread.
@@ -21,26 +21,30 @@ thread_local! {
 
 static ALL: LazyLock<Mutex<HashMap<Id, Weak<Timeline>>>> = LazyLock::new(Mutex::default);
 
-pub(super) fn now(runtime: &Handle) -> Instant {
+pub(super) fn now(runtime: &Handle) -> Tick {
+    // Only a runtime of one thread can be paused, or taken elsewhere by hand.
+    if runtime.runtime_flavor() != RuntimeFlavor::CurrentThread {
+        return Tick::now();
+    }
     // tokio asks the runtime of this thread for the time; another one's may be paused.
     let is_here = Handle::try_current().is_ok_and(|here| here.id() == runtime.id());
     let _entered = (!is_here).then(|| runtime.enter());
-    tokio::time::Instant::now().into_std()
+    Tick::of(tokio::time::Instant::now().into_std())
 }
 
 /// Now; outside of a runtime also by the clocks of runtimes that are paused, or were.
 pub(super) fn when() -> When {
     if Handle::try_current().is_ok() {
-        return When::at(tokio::time::Instant::now().into_std());
+        return When::at(Tick::of(tokio::time::Instant::now().into_std()));
     }
     let timelines: Vec<_> = ALL.lock().values().filter_map(Weak::upgrade).collect();
-    let at = Instant::now();
+    let at = Tick::now();
     let dated = timelines.into_iter().map(|timeline| {
         let now = timeline.now();
         (timeline, now)
     });
     let elsewhere = dated
-        .filter(|(_, now)| *now < at || *now > Instant::now())
+        .filter(|(_, now)| *now < at || *now > Tick::now())
         .collect();
     When { at, elsewhere }
 }
@@ -108,8 +112,8 @@ impl Future for Driver {
 }
 
 impl Driver {
-    fn sleep_until(&mut self, next: Instant, task: &mut Context<'_>) -> Poll<()> {
-        let next = tokio::time::Instant::from_std(next);
+    fn sleep_until(&mut self, next: Tick, task: &mut Context<'_>) -> Poll<()> {
+        let next = tokio::time::Instant::from_std(next.instant());
         let sleep = self
             .sleep
             .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next)));

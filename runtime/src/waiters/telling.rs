@@ -2,53 +2,71 @@
 //!
 //! Lists and lock order are those of [`crate::waiters`], whose invariants 1, 4 and 5 this keeps.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 
-use super::{Taken, Waiter};
-use crate::tree::Node;
+use crate::deadline::Moment;
+use crate::roster::{Listed, Waiter};
+use crate::tree::{Node, Role};
 
 impl Node {
     /// Tells everybody below that this node has ended, and then wakes whoever waits here or below.
     pub(crate) fn finish(self: &Arc<Self>) {
-        let mut taken = Vec::new();
+        let Some(links) = self.present_links() else {
+            return;
+        };
+        // Mostly nobody is there: then there is nothing to keep in mind.
+        if links.lock().is_unused() {
+            return;
+        }
+        let (mut waiters, mut callbacks, mut pins) = (Vec::new(), Vec::new(), Vec::new());
         for node in self.mark() {
-            let lists = node.links.lock().take();
-            node.unlink();
-            if !lists.waiters.is_empty() || !lists.callbacks.is_empty() {
-                taken.push(lists);
+            let mut links = node.links().lock();
+            links.roster.take_waiters(&mut waiters);
+            callbacks.extend(std::mem::take(&mut links.callbacks).into_values());
+            pins.extend(links.pin.take());
+            if let Some(Listed::Leaf(_, Some(waiter))) = node.unlink(links) {
+                waiters.push(waiter);
             }
         }
-        wake(&mut taken);
-        for callback in taken
-            .into_iter()
-            .flat_map(|lists| lists.callbacks.into_values())
-        {
+        wake(waiters);
+        for callback in callbacks {
             guarded(|| callback.run());
         }
     }
 
-    /// Stores the end of all nodes below that somebody waits for, and gives them.
+    /// Stores the end of all nodes below that somebody waits for, and gives them, but for the leaves.
     ///
     /// Their lists stay as they are until all are marked: so a second caller who comes meanwhile marks them
     /// as well, and whoever finds a list taken knows that everybody in it was told (invariant 5).
     fn mark(self: &Arc<Self>) -> Vec<Arc<Self>> {
         let mut marked = Vec::new();
         let mut merges_seen = HashSet::new();
+        let mut moment = Moment::default();
         let mut next = vec![Arc::clone(self)];
         while let Some(node) = next.pop() {
             // A merge of all its sources may live on. Every way to a node twice leads through a merge.
-            let is_seen = node.is_merge() && !merges_seen.insert(Arc::as_ptr(&node));
-            if is_seen || node.end().is_none() {
+            if node.is_merge() && !merges_seen.insert(Arc::as_ptr(&node)) {
                 continue;
             }
-            let is_idle = {
-                let links = node.links.lock();
-                next.extend(links.children.values().filter_map(Weak::upgrade));
-                links.is_idle()
+            // It is about to be told: so it does not know yet.
+            node.settle(&mut moment);
+            if node.stored_end().is_none() {
+                continue;
+            }
+            let is_unused = {
+                let links = node.links().lock();
+                for listed in links.roster.iter() {
+                    match listed {
+                        Listed::Leaf(leaf, _) => leaf.state.end(),
+                        Listed::Child(child) => next.extend(child.upgrade()),
+                        Listed::Waiter(_) => {}
+                    }
+                }
+                links.is_unused()
             };
-            if !is_idle {
+            if !is_unused {
                 marked.push(node);
             }
         }
@@ -58,32 +76,33 @@ impl Node {
     /// Frees the callbacks here and below of nodes that nothing can end any more.
     pub(crate) fn release(self: &Arc<Self>) {
         // Looking whether a node can end takes a walk up to the root: only if somebody waits.
-        if self.links.lock().is_idle() || self.can_end() {
+        let is_unused = |node: &Self| {
+            node.present_links()
+                .is_none_or(|links| links.lock().is_unused())
+        };
+        if is_unused(self) || self.can_end() {
             return;
         }
-        let mut freed = Vec::new();
+        let (mut callbacks, mut pins) = (Vec::new(), Vec::new());
         let mut next = vec![Arc::clone(self)];
         while let Some(node) = next.pop() {
-            let children = {
-                let mut links = node.links.lock();
-                freed.push((std::mem::take(&mut links.callbacks), links.pin.take()));
-                links
-                    .children
-                    .values()
-                    .filter_map(Weak::upgrade)
-                    .collect::<Vec<_>>()
-            };
+            let mut links = node.links().lock();
+            callbacks.extend(std::mem::take(&mut links.callbacks).into_values());
+            pins.extend(links.pin.take());
+            // No callback waits at a leaf.
+            let children = links.roster.iter().filter_map(|listed| match listed {
+                Listed::Child(child) => Weak::upgrade(child),
+                Listed::Leaf(..) | Listed::Waiter(_) => None,
+            });
+            let children: Vec<_> = children.collect();
+            drop(node.unlink_if_idle(links));
             next.extend(
                 children
                     .into_iter()
                     .filter(|child| !child.can_end_without_source()),
             );
-            node.unlink();
         }
-        for callback in freed
-            .into_iter()
-            .flat_map(|(callbacks, _)| callbacks.into_values())
-        {
+        for callback in callbacks {
             guarded(|| callback.free());
         }
     }
@@ -94,26 +113,23 @@ impl Node {
             self.finish();
             return;
         }
-        let alarm = {
-            let mut links = self.links.lock();
-            if !links.linked {
-                return;
-            }
-            let id = links.id();
-            self.armed(id)
+        let Role::Deadline(deadline) = &self.role else {
+            return;
         };
-        if let Some(driver) = alarm {
+        let mut links = self.links().lock();
+        if !links.is_linked() {
+            return;
+        }
+        let driver = deadline.arm(self, &mut links.alarm);
+        drop(links);
+        if let Some(driver) = driver {
             driver.wake();
         }
     }
 }
 
 /// Wakes the deepest first (invariant 4).
-fn wake(taken: &mut [Taken]) {
-    let lists = taken
-        .iter_mut()
-        .map(|lists| std::mem::take(&mut lists.waiters));
-    let mut waiters: Vec<Waiter> = lists.flat_map(BTreeMap::into_values).collect();
+fn wake(mut waiters: Vec<Waiter>) {
     waiters.sort_by_key(|waiter| std::cmp::Reverse(waiter.depth));
     for waiter in waiters {
         guarded(|| waiter.waker.wake());

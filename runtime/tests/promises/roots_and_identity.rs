@@ -122,9 +122,10 @@ fn debug_tells_deadlines_ahead_and_behind() {
         text.starts_with("background.with_movable_deadline("),
         "{text}"
     );
-    assert!(text.ends_with("s ago)"), "{text}");
-    assert!(past.is_cancelled());
-    assert!(format!("{past:?}").ends_with(" ago) [context deadline exceeded]"));
+    assert!(
+        text.ends_with("s ago) [context deadline exceeded]"),
+        "{text}"
+    );
 }
 
 // guarantee B1

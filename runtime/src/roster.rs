@@ -1,0 +1,233 @@
+//! The list of who waits at a node: wakers, and the nodes below that somebody waits for.
+//!
+//! A node below at which a single waker waits is a *leaf*: its waker is kept here, so that ending a
+//! node of a million such children writes one byte in each and reads nothing else of them.
+//!
+//! Invariants:
+//! 1. Entries lie in the order of their keys, which grow; one that is taken out leaves a gap, and the
+//!    gaps are closed when they are more than half. So the list is never much longer than it is full,
+//!    and an entry is found by bisection, mostly at the first try, where it was put.
+//! 2. The entry of a leaf stays until the leaf itself takes it out, although its waker is gone. So who
+//!    ends a million children need not give back what keeps them.
+
+use std::sync::{Arc, Weak};
+use std::task::Waker;
+
+use crate::tree::Node;
+
+/// Up to how many gaps are not worth closing.
+const FEW: usize = 16;
+
+/// A waker, and how many owners of other wakers are above it.
+pub(crate) struct Waiter {
+    pub(crate) waker: Waker,
+    pub(crate) depth: u32,
+}
+
+/// Who waits.
+pub(crate) enum Listed {
+    Waiter(Waiter),
+    Leaf(Arc<Node>, Option<Waiter>),
+    Child(Weak<Node>),
+}
+
+/// Where an entry is to be found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Key {
+    number: u64,
+    /// Where it was put; it may have moved towards the front.
+    index: usize,
+}
+
+struct Entry {
+    number: u64,
+    listed: Option<Listed>,
+}
+
+#[derive(Default)]
+pub(crate) struct Roster {
+    next: u64,
+    gaps: usize,
+    entries: Vec<Entry>,
+}
+
+impl Roster {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.gaps == self.entries.len()
+    }
+
+    /// A key for an entry that may come later, before any other one does.
+    pub(crate) fn reserve(&mut self) -> Key {
+        let number = self.next;
+        self.next += 1;
+        let index = usize::MAX;
+        Key { number, index }
+    }
+
+    pub(crate) fn push(&mut self, listed: Listed) -> Key {
+        let reserved = self.reserve();
+        let index = self.entries.len();
+        self.push_reserved(reserved, listed);
+        Key { index, ..reserved }
+    }
+
+    pub(crate) fn push_reserved(&mut self, key: Key, listed: Listed) {
+        self.entries.push(Entry {
+            number: key.number,
+            listed: Some(listed),
+        });
+    }
+
+    fn get_mut(&mut self, key: Key) -> Option<&mut Listed> {
+        let index = self.find(key)?;
+        self.entries[index].listed.as_mut()
+    }
+
+    /// Puts another waiter in its place, unless that was taken; gives the one that is to be dropped.
+    pub(crate) fn replace_waiter(&mut self, key: Key, waiter: Waiter) -> Waiter {
+        match self.get_mut(key) {
+            Some(Listed::Waiter(present) | Listed::Leaf(_, Some(present))) => {
+                std::mem::replace(present, waiter)
+            }
+            _ => waiter,
+        }
+    }
+
+    /// Makes a child of a leaf; gives what was there.
+    pub(crate) fn demote(&mut self, key: Key) -> Option<Listed> {
+        let listed = self.get_mut(key)?;
+        let Listed::Leaf(node, _) = &*listed else {
+            return None;
+        };
+        let child = Listed::Child(Arc::downgrade(node));
+        Some(std::mem::replace(listed, child))
+    }
+
+    pub(crate) fn remove(&mut self, key: Key) -> Option<Listed> {
+        let index = self.find(key)?;
+        let removed = self.entries[index].listed.take()?;
+        self.gaps += 1;
+        self.close_gaps();
+        Some(removed)
+    }
+
+    fn find(&self, key: Key) -> Option<usize> {
+        let last = key.index.min(self.entries.len().checked_sub(1)?);
+        if self.entries[last].number == key.number {
+            return Some(last);
+        }
+        let before = &self.entries[..last];
+        before
+            .binary_search_by_key(&key.number, |entry| entry.number)
+            .ok()
+    }
+
+    fn close_gaps(&mut self) {
+        if self.is_empty() {
+            self.entries.clear();
+            self.gaps = 0;
+        } else if self.gaps > FEW && self.gaps > self.entries.len() / 2 {
+            self.entries.retain(|entry| entry.listed.is_some());
+            self.gaps = 0;
+        } else {
+            return;
+        }
+        if self.entries.capacity() > FEW + 4 * self.entries.len() {
+            self.entries.shrink_to(2 * self.entries.len());
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Listed> {
+        self.entries
+            .iter()
+            .filter_map(|entry| entry.listed.as_ref())
+    }
+
+    /// Takes out all but the leaves, of which it takes the waiters.
+    pub(crate) fn take_waiters(&mut self, waiters: &mut Vec<Waiter>) {
+        waiters.reserve(self.entries.len() - self.gaps);
+        let mut leaves = 0;
+        for entry in &mut self.entries {
+            match &mut entry.listed {
+                Some(Listed::Leaf(_, waiter)) => {
+                    waiters.extend(waiter.take());
+                    leaves += 1;
+                }
+                listed => {
+                    if let Some(Listed::Waiter(waiter)) = listed.take() {
+                        waiters.push(waiter);
+                    }
+                }
+            }
+        }
+        self.gaps = self.entries.len() - leaves;
+        if leaves == 0 {
+            // Nobody else comes to a node that has ended.
+            *self = Self {
+                next: self.next,
+                ..Self::default()
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FEW, Listed, Roster, Waiter};
+    use std::task::Waker;
+
+    fn waiter(depth: u32) -> Listed {
+        let waker = Waker::noop().clone();
+        Listed::Waiter(Waiter { waker, depth })
+    }
+
+    fn depth(listed: Option<&Listed>) -> Option<u32> {
+        match listed {
+            Some(Listed::Waiter(waiter)) => Some(waiter.depth),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn entries_are_found_until_they_are_taken_out_whatever_goes_between() {
+        let mut roster = Roster::default();
+        let keys: Vec<_> = (0..1000).map(|n| roster.push(waiter(n))).collect();
+        let (rest, gone): (Vec<u32>, Vec<u32>) = (0..1000).partition(|n| n % 7 == 3);
+        for n in gone {
+            assert!(roster.remove(keys[n as usize]).is_some());
+            assert!(roster.remove(keys[n as usize]).is_none());
+        }
+        for n in rest {
+            assert_eq!(depth(roster.get_mut(keys[n as usize]).as_deref()), Some(n));
+            assert!(roster.remove(keys[n as usize]).is_some());
+        }
+        assert!(roster.is_empty());
+    }
+
+    // guarantee B8
+    #[test]
+    fn a_list_that_was_long_is_short_again_around_one_that_stays() {
+        let mut roster = Roster::default();
+        let first = roster.push(waiter(1));
+        let keys: Vec<_> = (0..10_000).map(|_| roster.push(waiter(2))).collect();
+        let last = roster.push(waiter(3));
+        for key in keys {
+            roster.remove(key);
+        }
+        assert!(roster.entries.capacity() <= 8 * FEW);
+        assert_eq!(depth(roster.get_mut(first).as_deref()), Some(1));
+        assert_eq!(depth(roster.get_mut(last).as_deref()), Some(3));
+    }
+
+    #[test]
+    fn a_reserved_key_finds_what_came_in_later() {
+        let mut roster = Roster::default();
+        let reserved = roster.reserve();
+        assert!(roster.remove(reserved).is_none());
+        roster.push_reserved(reserved, waiter(1));
+        let second = roster.push(waiter(2));
+        assert_eq!(depth(roster.get_mut(reserved).as_deref()), Some(1));
+        assert!(roster.remove(second).is_some());
+        assert!(roster.remove(reserved).is_some());
+    }
+}
