@@ -1,0 +1,208 @@
+//! Runs the contestants of a workload in turns.
+//!
+//! In each round every contestant has a turn of some milliseconds; the next round begins with the next
+//! one, so that none always follows the same one. A turn gives one sample: the time of its measured
+//! section (without setup and teardown) divided by how often the work was done in it.
+//!
+//! What is reported of a contestant is the median of its samples. Two contestants are compared by the
+//! median of the ratios of their samples *of the same round*: what else the machine does in that round,
+//! and the clock rate it has, concerns both. It may differ a little from the ratio of the medians.
+
+use std::time::{Duration, Instant};
+
+/// Who does the work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Who {
+    Bare,
+    Ours,
+    TokioUtil,
+    Select,
+    Timeout,
+    StopToken,
+}
+
+impl Who {
+    pub(crate) const PEERS: [Self; 4] = [
+        Self::TokioUtil,
+        Self::Select,
+        Self::Timeout,
+        Self::StopToken,
+    ];
+
+    /// What it is called in the table.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Bare => "bare",
+            Self::Ours => "ours",
+            Self::TokioUtil => "tokio-util",
+            Self::Select => "select!",
+            Self::Timeout => "timeout",
+            Self::StopToken => "stop-token",
+        }
+    }
+
+    /// What it is called in the JSON.
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Self::TokioUtil => "tokio_util",
+            Self::Select => "select",
+            Self::StopToken => "stop_token",
+            Self::Bare | Self::Ours | Self::Timeout => self.title(),
+        }
+    }
+}
+
+/// How long everything is measured.
+#[derive(Clone, Copy)]
+pub(crate) struct Pace {
+    pub(crate) is_quick: bool,
+}
+
+impl Pace {
+    pub(crate) fn new(is_quick: bool) -> Self {
+        Self { is_quick }
+    }
+
+    /// One of two, the first of which is for a quick run.
+    pub(crate) fn choose<T>(self, quick: T, full: T) -> T {
+        if self.is_quick { quick } else { full }
+    }
+}
+
+/// The samples of each contestant, round by round.
+#[derive(Default)]
+pub(crate) struct Samples(Vec<(Who, Vec<f64>)>);
+
+impl Samples {
+    /// Of what is the same each time, such as a size.
+    pub(crate) fn constant<const N: usize>(values: [(Who, usize); N]) -> Self {
+        let samples = values.map(|(who, value)| (who, vec![in_float(value)]));
+        Self(samples.into())
+    }
+
+    pub(crate) fn add(&mut self, who: Who, value: f64) {
+        match self.0.iter_mut().find(|(other, _)| *other == who) {
+            Some((_, samples)) => samples.push(value),
+            None => self.0.push((who, vec![value])),
+        }
+    }
+
+    fn of(&self, who: Who) -> Option<&[f64]> {
+        let mut all = self.0.iter();
+        all.find_map(|(other, samples)| (*other == who).then_some(samples.as_slice()))
+    }
+
+    pub(crate) fn median(&self, who: Who) -> Option<f64> {
+        median(self.of(who)?.to_vec())
+    }
+
+    /// How many times that of `other` it is.
+    pub(crate) fn ratio(&self, who: Who, other: Who) -> Option<f64> {
+        let rounds = self.of(who)?.iter().zip(self.of(other)?);
+        median(rounds.map(|(one, other)| one / other).collect())
+    }
+
+    /// The peer that does it at the least cost.
+    pub(crate) fn best_peer(&self) -> Option<Who> {
+        let peers = Who::PEERS.into_iter();
+        let medians = peers.filter_map(|who| Some((who, self.median(who)?)));
+        let best = medians.min_by(|(_, one), (_, other)| one.total_cmp(other));
+        best.map(|(who, _)| who)
+    }
+}
+
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let upper = *values.get(middle)?;
+    if values.len() % 2 == 1 {
+        return Some(upper);
+    }
+    Some(f64::midpoint(values[middle - 1], upper))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+pub(crate) fn in_float(number: usize) -> f64 {
+    number as f64
+}
+
+/// How long `work` takes.
+pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> Duration {
+    let start = Instant::now();
+    std::hint::black_box(work());
+    start.elapsed()
+}
+
+/// Does the work so many times, and tells how long the measured section of that took.
+type Turn<'a> = Box<dyn FnMut(usize) -> Duration + 'a>;
+
+/// A workload's contestants.
+pub(crate) struct Race<'a> {
+    rounds: usize,
+    /// How long a turn is to be; none if each does the work `times` times.
+    turn: Option<Duration>,
+    times: usize,
+    contestants: Vec<(Who, Turn<'a>)>,
+}
+
+impl<'a> Race<'a> {
+    /// Of short work, which each does as often as it takes.
+    pub(crate) fn new(pace: Pace) -> Self {
+        Self {
+            rounds: pace.choose(21, 41),
+            turn: Some(pace.choose(Duration::from_millis(1), Duration::from_millis(5))),
+            times: 1,
+            contestants: Vec::new(),
+        }
+    }
+
+    /// Of work that each does `times` times in a turn.
+    pub(crate) fn of_size(times: usize, rounds: usize) -> Self {
+        Self {
+            rounds,
+            turn: None,
+            times,
+            contestants: Vec::new(),
+        }
+    }
+
+    pub(crate) fn enter(&mut self, who: Who, turn: impl FnMut(usize) -> Duration + 'a) {
+        self.contestants.push((who, Box::new(turn)));
+    }
+
+    pub(crate) fn run(mut self) -> Samples {
+        let count = self.contestants.len();
+        let times: Vec<_> = (0..count).map(|index| self.warm_up(index)).collect();
+        let mut samples = Samples::default();
+        for round in 0..self.rounds {
+            for position in 0..count {
+                let index = (round + position) % count;
+                let (who, turn) = &mut self.contestants[index];
+                let taken = turn(times[index]);
+                samples.add(*who, in_nanoseconds(taken) / in_float(times[index]));
+            }
+        }
+        samples
+    }
+
+    /// How often to do the work in a turn, found out by doing it more and more often.
+    fn warm_up(&mut self, index: usize) -> usize {
+        let (_, turn) = &mut self.contestants[index];
+        let Some(goal) = self.turn else {
+            turn(self.times);
+            return self.times;
+        };
+        let mut times = self.times;
+        loop {
+            let taken = turn(times);
+            if taken * 2 >= goal {
+                return times;
+            }
+            times *= 2;
+        }
+    }
+}
+
+pub(crate) fn in_nanoseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e9
+}
