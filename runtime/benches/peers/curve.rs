@@ -18,8 +18,8 @@ use crate::workload::{Outcome, Target, Workload};
 /// What all others are compared with.
 const REFERENCE: usize = 1000;
 
-/// Of a shape that has grown so much against the reference no larger tree is built: it might take hours.
-const HOPELESS: f64 = 10.0;
+/// No tree is built that is likely to take longer, as the larger ones do of a shape whose figures grow.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn workloads() -> Vec<Workload> {
     vec![Workload::new("curve", Target::Of(Who::Bare, 4.0), curve)]
@@ -53,11 +53,11 @@ impl Shape {
     /// The time of each phase per node, in nanoseconds; the medians of as many trees as there is time for,
     /// of which small ones are taken together.
     fn measure(self, nodes: usize, pace: Pace) -> Times<f64> {
-        let trees = (10_000 / nodes).max(1);
-        let limit = pace.choose(Duration::from_millis(700), Duration::from_secs(3));
+        let trees = (2000 / nodes).max(1);
+        let limit = pace.choose(Duration::from_millis(400), Duration::from_secs(3));
         let start = Instant::now();
         let mut samples = vec![self.sample(nodes, trees)];
-        while samples.len() < 9 && start.elapsed() < limit {
+        while samples.len() < 101 && start.elapsed() < limit {
             samples.push(self.sample(nodes, trees));
         }
         std::array::from_fn(|phase| {
@@ -127,12 +127,21 @@ impl Series {
         };
         let sizes = std::iter::successors(Some(10), |size| Some(size * 10));
         for size in sizes.take_while(|size| *size <= largest) {
-            series.points.push((size, shape.measure(size, pace)));
-            if series.growths().any(|growth| growth.factor() > HOPELESS) {
+            if series.expected(size) > in_nanoseconds(PATIENCE) {
                 break;
             }
+            series.points.push((size, shape.measure(size, pace)));
         }
         series
+    }
+
+    /// How many nanoseconds a tree of `size` nodes will take if its figures grow as they last did.
+    fn expected(&self, size: usize) -> f64 {
+        let figure = |(_, times): &(usize, Times<f64>)| times.iter().sum::<f64>();
+        let [.., before, last] = self.points.as_slice() else {
+            return 0.0;
+        };
+        in_float(size) * figure(last) * (figure(last) / figure(before)).max(1.0)
     }
 
     /// What has become of each phase beyond the reference.

@@ -58,7 +58,11 @@ fn race(pace: Pace, cores: usize, ctx: &Context) -> Outcome {
             on_two_cores(work)
         }
     };
-    let mut race = Race::new(pace);
+    let mut race = if cores == 1 {
+        Race::new(pace)
+    } else {
+        Race::of_long_turns(pace)
+    };
     race.enter(Who::Bare, |times| {
         turn(&|| ask(times, &flag, |flag| flag.load(Ordering::Acquire)))
     });

@@ -1,12 +1,15 @@
 //! Runs the contestants of a workload in turns.
 //!
-//! In each round every contestant has a turn of some milliseconds; the next round begins with the next
-//! one, so that none always follows the same one. A turn gives one sample: the time of its measured
-//! section (without setup and teardown) divided by how often the work was done in it.
+//! In each round every contestant has a turn; the next round begins with the next one, so that none always
+//! follows the same one. A turn gives one sample: the time of its measured section (without setup and
+//! teardown) divided by how often the work was done in it.
+//!
+//! Turns are short, a fraction of what a system lets a thread run at a time, and there are hundreds of
+//! them: whatever else the machine does interrupts a few, and the median is that of the others.
 //!
 //! What is reported of a contestant is the median of its samples. Two contestants are compared by the
-//! median of the ratios of their samples *of the same round*: what else the machine does in that round,
-//! and the clock rate it has, concerns both. It may differ a little from the ratio of the medians.
+//! median of the ratios of their samples *of the same round*, since they had the same clock rate and
+//! neighbours; it differs a little from the ratio of the medians.
 
 use std::time::{Duration, Instant};
 
@@ -148,9 +151,18 @@ pub(crate) struct Race<'a> {
 impl<'a> Race<'a> {
     /// Of short work, which each does as often as it takes.
     pub(crate) fn new(pace: Pace) -> Self {
+        Self::of_turns(Duration::from_micros(200), pace.choose(201, 1001))
+    }
+
+    /// Of short work that takes a while to get going, such as that of several threads.
+    pub(crate) fn of_long_turns(pace: Pace) -> Self {
+        Self::of_turns(Duration::from_millis(2), pace.choose(31, 151))
+    }
+
+    fn of_turns(turn: Duration, rounds: usize) -> Self {
         Self {
-            rounds: pace.choose(21, 41),
-            turn: Some(pace.choose(Duration::from_millis(1), Duration::from_millis(5))),
+            rounds,
+            turn: Some(turn),
             times: 1,
             contestants: Vec::new(),
         }
@@ -194,7 +206,8 @@ impl<'a> Race<'a> {
         };
         let mut times = self.times;
         loop {
-            let taken = turn(times);
+            // The shorter of two, of which one may have been interrupted.
+            let taken = turn(times).min(turn(times));
             if taken * 2 >= goal {
                 return times;
             }

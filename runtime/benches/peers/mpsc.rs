@@ -62,7 +62,7 @@ where
     let sources: &'static Sources = &SOURCES;
     let (ctx, _canceller) = root();
     let runtime = &current_thread();
-    let mut race = Race::new(pace);
+    let mut race = Race::of_long_turns(pace);
     race.enter(Who::Bare, |times| {
         let call =
             |sender, receiver, times| async move { bare::call(sender, receiver, times).await };

@@ -57,7 +57,7 @@ fn one_deadline(pace: Pace) -> Outcome {
     const AWAITS: usize = 1000;
     let ((ctx, _canceller), timers, slot) = (root(), Timers::new(), Slot::default());
     let _entered = timers.enter();
-    let mut race = Race::of_size(100 * AWAITS, pace.choose(21, 41));
+    let mut race = Race::of_size(5 * AWAITS, pace.choose(51, 201));
     race.enter(Who::Bare, |times| {
         timed(|| {
             for _ in 0..times / AWAITS {

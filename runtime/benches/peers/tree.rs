@@ -68,7 +68,7 @@ fn derive_end_drop(pace: Pace) -> Outcome {
 
 fn derive_drop_2_cores(pace: Pace) -> Outcome {
     let ((parent, _canceller), token) = (root(), CancellationToken::new());
-    let mut race = Race::new(pace);
+    let mut race = Race::of_long_turns(pace);
     race.enter(Who::Bare, |times| on_two_cores(|| repeat(times, allocate)));
     race.enter(Who::Ours, |times| {
         on_two_cores(|| repeat(times, || drop(black_box(parent.with_cancel()))))
