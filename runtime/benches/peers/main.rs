@@ -48,9 +48,6 @@ struct Arguments {
     /// Fail if a target is missed.
     #[arg(long)]
     check: bool,
-    /// Print the keys of the workloads, and measure nothing.
-    #[arg(long)]
-    list: bool,
     /// Given by `cargo bench`.
     #[arg(long, hide = true)]
     bench: bool,
@@ -88,32 +85,33 @@ fn chosen(keys: &[String]) -> Result<Vec<Workload>, clap::Error> {
     Ok(all.into_iter().filter(is_chosen).collect())
 }
 
-fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let workloads = chosen(&arguments.keys).unwrap_or_else(|error| error.exit());
-    if arguments.list {
-        for workload in workloads {
-            println!("{}", workload.key);
-        }
-        return ExitCode::SUCCESS;
-    }
-    let pace = Pace::new(arguments.quick);
+/// Measures them one after the other; in JSON each is printed at once.
+fn measure(workloads: &[Workload], pace: Pace, is_json: bool) -> serde_json::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for workload in workloads {
-        if !arguments.json {
-            eprintln!("measuring {}", workload.key);
-        }
-        let row = Row::new(&workload, (workload.measure)(pace));
-        if arguments.json {
-            println!("{}", row.json());
+        eprintln!("measuring {}", workload.key);
+        let row = Row::new(workload, (workload.measure)(pace));
+        if is_json {
+            println!("{}", serde_json::to_string(&row.record())?);
+            if let Some(fault) = row.fault() {
+                eprintln!("{}: {fault}", workload.key);
+            }
         }
         rows.push(row);
     }
+    Ok(rows)
+}
+
+fn main() -> serde_json::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let workloads = chosen(&arguments.keys).unwrap_or_else(|error| error.exit());
+    let pace = Pace::new(arguments.quick);
+    let rows = measure(&workloads, pace, arguments.json)?;
     if !arguments.json {
         report::print(&rows);
     }
     if arguments.check && !rows.iter().all(Row::holds) {
-        return ExitCode::FAILURE;
+        return Ok(ExitCode::FAILURE);
     }
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }

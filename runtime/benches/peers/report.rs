@@ -1,7 +1,9 @@
 //! The results, as a table or as JSON.
 
+use std::collections::BTreeMap;
+
 use comfy_table::{CellAlignment, Table, presets};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 use crate::measure::Who;
 use crate::workload::{Outcome, Target, Unit, Workload};
@@ -29,23 +31,26 @@ impl Row {
         self.outcome.fault.is_none() && self.target.is_met(&self.outcome.samples)
     }
 
-    pub(crate) fn json(&self) -> Value {
+    /// What is to be said of it besides its figures.
+    pub(crate) fn fault(&self) -> Option<&str> {
+        self.outcome.fault.as_deref()
+    }
+
+    pub(crate) fn record(&self) -> Record {
         let samples = &self.outcome.samples;
         let value = |who| {
             samples
                 .median(who)
                 .map(|value| (value * 100.0).round() / 100.0)
         };
-        let peers: Map<_, _> = (Who::PEERS.into_iter())
-            .filter_map(|who| Some((who.key().to_owned(), json!(value(who)?))))
-            .collect();
-        json!({
-            "workload": self.key,
-            "unit": self.unit.name(),
-            "bare": value(Who::Bare),
-            "ours": value(Who::Ours),
-            "peers": peers,
-        })
+        let peers = Who::PEERS.into_iter();
+        Record {
+            workload: self.key,
+            unit: self.unit.name(),
+            bare: value(Who::Bare),
+            ours: value(Who::Ours),
+            peers: (peers.filter_map(|who| Some((who.key(), value(who)?)))).collect(),
+        }
     }
 
     fn cells(&self) -> Vec<String> {
@@ -64,9 +69,19 @@ impl Row {
         cells.extend(Who::PEERS.map(value));
         cells.extend([ratio(Some(Who::Bare)), ratio(samples.best_peer())]);
         let holds = if self.holds() { "yes" } else { "NO" };
-        cells.extend([self.target.to_string(), holds.to_owned()]);
+        cells.extend([self.target.text(self.unit), holds.to_owned()]);
         cells
     }
+}
+
+/// A row as JSON.
+#[derive(Serialize)]
+pub(crate) struct Record {
+    workload: &'static str,
+    unit: &'static str,
+    bare: Option<f64>,
+    ours: Option<f64>,
+    peers: BTreeMap<&'static str, f64>,
 }
 
 /// With as many digits as tell something.
@@ -100,7 +115,7 @@ pub(crate) fn print(rows: &[Row]) {
     }
     println!("{table}");
     for row in rows {
-        if let Some(fault) = &row.outcome.fault {
+        if let Some(fault) = row.fault() {
             println!("{}: {fault}", row.key);
         }
         if let Some(appendix) = &row.outcome.appendix {

@@ -1,7 +1,5 @@
 //! What is measured, in which unit, and what it may cost.
 
-use std::fmt;
-
 use crate::measure::{Pace, Samples, Who};
 
 #[derive(Clone, Copy)]
@@ -35,13 +33,11 @@ impl Target {
             Self::Absolute(limit) => samples.median(Who::Ours).is_some_and(|ours| ours <= limit),
         }
     }
-}
 
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    pub(crate) fn text(self, unit: Unit) -> String {
         match self {
-            Self::Of(other, limit) => write!(f, "≤ {limit:.2}× {}", other.title()),
-            Self::Absolute(limit) => write!(f, "≤ {limit}"),
+            Self::Of(other, limit) => format!("≤ {limit:.2}× {}", other.title()),
+            Self::Absolute(limit) => format!("≤ {limit} {}", unit.name()),
         }
     }
 }
