@@ -49,7 +49,7 @@ macro_rules! functions {
                 Ok(sum)
             }
 
-            /// Awaits what is pending once; also the innermost of the nested functions.
+            /// Awaits what is pending once.
             #[cfg_attr($is_annotated, $mode)]
             pub(crate) async fn woken(
                 $($parameter)*
@@ -80,7 +80,7 @@ macro_rules! functions {
                 Ok(sum)
             }
 
-            /// The other side.
+            /// The other side of it.
             #[cfg_attr($is_annotated, $mode)]
             pub(crate) async fn reply(
                 $($parameter)*
