@@ -1,8 +1,7 @@
 //! What annotated functions take as their context.
 
-use std::borrow::Borrow;
-
 use crate::context::Context;
+use crate::guard::Hold;
 
 /// What can be handed to an annotated function as its context: a `Context`, or a reference to one.
 ///
@@ -29,7 +28,7 @@ use crate::context::Context;
 pub trait AsContext: Send + Sync {
     /// The context, kept for the time of one await without borrowing the variable it is in.
     #[doc(hidden)]
-    type Held: Borrow<Context> + Send + Sync;
+    type Held: Hold + Send + Sync;
 
     /// Borrows the context.
     ///
@@ -50,10 +49,12 @@ pub trait AsContext: Send + Sync {
 impl AsContext for Context {
     type Held = Self;
 
+    #[inline]
     fn as_context(&self) -> &Context {
         self
     }
 
+    #[inline]
     fn hold(&self) -> Self {
         self.clone()
     }
@@ -62,10 +63,12 @@ impl AsContext for Context {
 impl<'a, T: AsContext + ?Sized> AsContext for &'a T {
     type Held = &'a Context;
 
+    #[inline]
     fn as_context(&self) -> &Context {
         (**self).as_context()
     }
 
+    #[inline]
     fn hold(&self) -> &'a Context {
         (*self).as_context()
     }
@@ -74,10 +77,12 @@ impl<'a, T: AsContext + ?Sized> AsContext for &'a T {
 impl<T: AsContext + ?Sized> AsContext for &mut T {
     type Held = Context;
 
+    #[inline]
     fn as_context(&self) -> &Context {
         (**self).as_context()
     }
 
+    #[inline]
     fn hold(&self) -> Context {
         self.as_context().clone()
     }

@@ -173,6 +173,14 @@ impl Cancelled {
         Self(Arc::new(Report { end, left, path }))
     }
 
+    /// Says where it was left, unless that is known.
+    pub(crate) fn left_at(mut self, site: &'static Site) -> Self {
+        if let Some(report) = Arc::get_mut(&mut self.0) {
+            report.left.get_or_insert(Left::Site(site));
+        }
+        self
+    }
+
     /// Returns how the context ended.
     ///
     /// # Examples

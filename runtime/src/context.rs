@@ -133,6 +133,7 @@ impl Context {
     ///
     /// assert!(!Context::background().is_cancelled());
     /// ```
+    #[inline]
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.node().is_some_and(Node::has_ended)
@@ -271,11 +272,9 @@ impl Context {
         Self(Handle::shared(node))
     }
 
+    #[inline]
     pub(crate) fn node(&self) -> Option<&Node> {
-        match self.0.target() {
-            Target::Shared(node) => Some(node),
-            Target::Background | Target::Todo => None,
-        }
+        self.0.get()
     }
 
     pub(crate) fn arc(&self) -> Option<Arc<Node>> {
@@ -286,12 +285,14 @@ impl Context {
         self.0.into_arc()
     }
 
+    #[inline]
     pub(crate) fn address(&self) -> usize {
         self.0.address()
     }
 
     /// The nearest context on the way to the root that does not just end with its parent; `None` if
     /// that is one which never ends.
+    #[inline]
     pub(crate) fn anchor(&self) -> Option<&Self> {
         let mut context = self;
         loop {
@@ -318,6 +319,12 @@ impl Context {
     pub(crate) fn cancelled_at(&self, left: Option<Left>) -> Option<Cancelled> {
         let node = self.node()?;
         Some(Cancelled::new(node.end_arc()?, left, node.path()))
+    }
+
+    /// Whether one load tells that it has not ended.
+    #[inline]
+    pub(crate) fn is_live(&self) -> bool {
+        self.node().is_none_or(|node| node.state.is_live())
     }
 
     pub(crate) fn left_at(&self, site: &'static Site) -> Option<Cancelled> {

@@ -1,229 +1,295 @@
-//! The future around an await that has a context at hand, and the poll order of all awaits.
+//! The future around an await that has its context at hand, and the poll order of all awaits.
 //!
 //! They poll first and look second: a value that a future has produced is delivered, and of nested
 //! awaits the innermost sees the end first, since it looks in the poll of the outer one. While it
 //! polls, its context is the current one. Frames, promises and shields are those of
 //! [`crate::scope`].
+//!
+//! Where a frame above covers it, an await only looks. Otherwise it makes a frame, and polls itself in that:
+//! it is an owner, mostly. What that keeps is handed to the next await of its function, so that a function
+//! registers once. An await is one word larger than its future: the context, and a box if need be.
 
 use std::borrow::Borrow;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Weak};
 use std::task::{Context as Task, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use crate::cancelled::Cancelled;
+use crate::cancelled::{Cancelled, Left};
 use crate::context::Context;
-use crate::memory::Memory;
-use crate::roster::{self, Key};
-use crate::scope::WakerId;
-use crate::site::Site;
-use crate::tree::Node;
+use crate::memory::{self, Key};
+use crate::owner::Owner;
+use crate::raw::{Loose, Tagged};
+use crate::scope;
 use crate::watch::{self, Watch};
 
-/// The one registration of a function's activation, or of a scope; kept from await to await.
+type Keepsake = Loose<Context, Owner>;
+
+/// What the awaits of a function hand to each other.
 #[derive(Default)]
-pub struct Waiter {
-    registration: Option<Box<Registration>>,
-}
+pub struct Kept(Option<Box<Keepsake>>);
 
-struct Registration {
-    node: Arc<Node>,
-    address: usize,
-    key: Key,
-    waker: WakerId,
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        self.node.remove_waiter(self.key);
-    }
-}
-
-impl Waiter {
-    /// One that is not registered yet.
+impl Kept {
+    /// Nothing yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { registration: None }
-    }
-
-    /// Has `waker` woken when `anchor` ends, unless it has ended: look at it afterwards.
-    #[inline]
-    pub(crate) fn register(&mut self, anchor: &Context, waker: &Waker, depth: u32) {
-        let (address, id) = (anchor.address(), WakerId::of(waker));
-        let is_registered = (self.registration.as_ref())
-            .is_some_and(|known| known.address == address && known.waker == id);
-        if !is_registered {
-            self.register_anew(anchor, waker, depth);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn register_anew(&mut self, anchor: &Context, waker: &Waker, depth: u32) {
-        let (address, id) = (anchor.address(), WakerId::of(waker));
-        let waiter = roster::Waiter {
-            waker: waker.clone(),
-            depth,
-        };
-        if let Some(known) = &mut self.registration
-            && known.address == address
-        {
-            known.waker = id;
-            // If the waiters were taken, the context has ended, as the caller will see.
-            known.node.replace_waiter(known.key, waiter);
-            return;
-        }
-        self.registration = None;
-        self.registration = anchor.arc().and_then(|node| {
-            let key = node.add_waiter(waiter)?;
-            Some(Box::new(Registration {
-                node,
-                address,
-                key,
-                waker: id,
-            }))
-        });
+        Self(None)
     }
 }
 
-impl fmt::Debug for Waiter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.registration.is_some() {
-            "Waiter(registered)"
-        } else {
-            "Waiter"
+/// How an await holds its context: a `&Context`, or a `Context` where its operand moves the variable.
+pub trait Hold: Borrow<Context> {
+    /// That, and what is kept.
+    type Word: Word;
+
+    /// The context with what was kept.
+    fn word(self, kept: Kept) -> Self::Word;
+}
+
+/// A context with what is kept for it.
+#[expect(private_interfaces, reason = "for the guard only")]
+pub trait Word {
+    /// The context, for the time of a poll.
+    type Held: Borrow<Context>;
+
+    /// The context.
+    fn context(&self) -> &Context;
+
+    /// The context, which lives longer than `self`.
+    fn held(&self) -> Self::Held;
+
+    /// What is kept; from now on there is something to keep.
+    fn owner(&mut self) -> &mut Owner;
+
+    /// For the next await.
+    fn into_kept(self) -> Kept;
+}
+
+/// The word of a borrowed context.
+pub struct Borrowing<'a>(Tagged<'a, Context, Owner>);
+
+/// The words of an owned one.
+pub struct Holding {
+    context: Context,
+    kept: Option<Box<Keepsake>>,
+}
+
+#[cold]
+#[inline(never)]
+fn new_owner() -> Keepsake {
+    Loose::new(Owner::new())
+}
+
+impl<'a> Hold for &'a Context {
+    type Word = Borrowing<'a>;
+
+    #[inline]
+    fn word(self, kept: Kept) -> Borrowing<'a> {
+        Borrowing(match kept.0 {
+            None => Tagged::new(self),
+            Some(owner) => Tagged::boxed(self, owner),
         })
     }
 }
 
-/// What an await remembers from one pending poll to the next; takes memory only where it has to stay
-/// although the context has ended, or a shield is below it.
-#[derive(Default)]
-pub(crate) struct Vigil {
-    delay: Option<Box<Delay>>,
+#[expect(private_interfaces, reason = "for the guard only")]
+impl<'a> Word for Borrowing<'a> {
+    type Held = &'a Context;
+
+    #[inline]
+    fn context(&self) -> &Context {
+        self.0.borrowed()
+    }
+
+    fn held(&self) -> &'a Context {
+        self.0.borrowed()
+    }
+
+    fn owner(&mut self) -> &mut Owner {
+        if self.0.value().is_none() {
+            self.0 = Tagged::boxed(self.0.borrowed(), Box::new(new_owner()));
+        }
+        self.0.value().expect("it was just made")
+    }
+
+    #[inline]
+    fn into_kept(self) -> Kept {
+        Kept(self.0.into_box())
+    }
 }
 
-/// What keeps an await from leaving.
-#[derive(Default)]
-struct Delay {
-    /// It has stayed once for an await below that looked too early.
-    has_deferred: bool,
-    /// The shields below that were pending when they were last polled.
-    shields: Vec<Weak<()>>,
+impl Hold for Context {
+    type Word = Holding;
+
+    fn word(self, kept: Kept) -> Holding {
+        Holding {
+            context: self,
+            kept: kept.0,
+        }
+    }
 }
 
-impl Vigil {
-    pub(crate) const fn new() -> Self {
-        Self { delay: None }
+#[expect(private_interfaces, reason = "for the guard only")]
+impl Word for Holding {
+    type Held = Context;
+
+    fn context(&self) -> &Context {
+        &self.context
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.delay.is_none()
+    fn held(&self) -> Context {
+        self.context.clone()
     }
 
-    /// Whether a shield is pending that it waits for.
-    pub(crate) fn is_needed(&self) -> bool {
-        let mut shields = self.delay.iter().flat_map(|delay| &delay.shields);
-        shields.any(|shield| shield.strong_count() > 0)
+    fn owner(&mut self) -> &mut Owner {
+        &mut self.kept.get_or_insert_with(|| Box::new(new_owner())).value
     }
 
-    /// After a poll that ended pending, and after registering: whether to leave; `before` is the number
-    /// of the last event before that poll.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn is_over(&mut self, before: u64, waker: &Waker, context: &Context) -> bool {
-        watch::collect_shields(before, |shield| self.wait_for(shield));
-        let leaves = context.is_cancelled() && !self.is_held(before, waker);
-        if !leaves {
-            watch::stay();
-        }
-        leaves
-    }
-
-    fn wait_for(&mut self, shield: &Weak<()>) {
-        let known = &mut self.delay.get_or_insert_default().shields;
-        if !known.iter().any(|other| other.ptr_eq(shield)) {
-            known.push(Weak::clone(shield));
-        }
-    }
-
-    /// Whether somebody below has to go first.
-    fn is_held(&mut self, before: u64, waker: &Waker) -> bool {
-        if let Some(delay) = &mut self.delay {
-            delay.shields.retain(|shield| shield.strong_count() > 0);
-            if !delay.shields.is_empty() {
-                return true;
-            }
-        }
-        if !watch::was_looked_below(before) {
-            return false;
-        }
-        let has_deferred = &mut self.delay.get_or_insert_default().has_deferred;
-        if *has_deferred {
-            return false;
-        }
-        *has_deferred = true;
-        waker.wake_by_ref();
-        true
+    fn into_kept(self) -> Kept {
+        Kept(self.kept)
     }
 }
 
 pin_project! {
     /// An await of an annotated function; made by the attribute.
     #[must_use = "futures do nothing unless polled"]
-    pub struct Guard<'w, C, F> {
-        context: C,
+    pub struct Guard<W, F> {
+        // None once it has completed.
+        word: Option<W>,
         #[pin]
         future: F,
-        waiter: &'w mut Waiter,
-        site: &'static Site,
-        vigil: Vigil,
-        memory: Memory,
     }
 }
 
-impl<'w, C, F> Guard<'w, C, F> {
-    pub(crate) fn new(context: C, future: F, waiter: &'w mut Waiter, site: &'static Site) -> Self {
+impl<W: Word, F> Guard<W, F> {
+    #[inline]
+    pub(crate) fn new(context: impl Hold<Word = W>, future: F, kept: Kept) -> Self {
         Self {
-            context,
+            word: Some(context.word(kept)),
             future,
-            waiter,
-            site,
-            vigil: Vigil::default(),
-            memory: Memory::new(),
         }
     }
 }
 
-impl<C: Borrow<Context>, F: Future> Future for Guard<'_, C, F> {
-    type Output = Result<F::Output, Cancelled>;
+impl<W: Word, F: Future> Future for Guard<W, F> {
+    type Output = (Result<F::Output, Cancelled>, Kept);
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
+        let waker = task.waker();
+        let word = self.word.as_ref();
+        let word = word.expect("an await is not polled after it has completed");
+        if !watch::is_covered_for(word.context(), waker) {
+            return self.poll_as_owner(task);
+        }
+        let key = Key::of(&*self);
+        let before = scope::epoch();
         let this = self.project();
-        let context = (*this.context).borrow();
-        let (future, waiter, vigil) = (this.future, this.waiter, this.vigil);
-        let anchor = context.anchor();
-        Watch::poll(Some(context), anchor, task.waker(), this.memory, |watch| {
-            if let Poll::Ready(value) = future.poll(task) {
-                return Poll::Ready(Ok(value));
+        let result = match this.future.poll(task) {
+            Poll::Ready(value) => Ok(value),
+            Poll::Pending if scope::is_quiet(before) => return Poll::Pending,
+            Poll::Pending if watch::stays(before, task.waker()) => return Poll::Pending,
+            Poll::Pending => {
+                let word = this.word.as_ref();
+                let cancelled =
+                    word.and_then(|word| look_closely(key, before, word.context(), task.waker()));
+                match cancelled {
+                    Some(cancelled) => Err(cancelled),
+                    None => return Poll::Pending,
+                }
             }
-            if let Some(anchor) = anchor
-                && watch.is_over(waiter, vigil, anchor, task.waker())
-                && let Some(cancelled) = context.cancelled_at(watch.left(Some(this.site)))
-            {
-                return Poll::Ready(Err(cancelled));
+        };
+        let kept = this.word.take().map_or_else(Kept::new, Word::into_kept);
+        Poll::Ready((result, kept))
+    }
+}
+
+impl<W: Word, F: Future> Guard<W, F> {
+    /// Polls itself in a frame of its own, which covers it.
+    #[cold]
+    #[inline(never)]
+    fn poll_as_owner(
+        mut self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+    ) -> Poll<(Result<F::Output, Cancelled>, Kept)> {
+        let key = Key::of(&*self);
+        let waker = task.waker();
+        let word = self.as_mut().project().word.as_mut();
+        let word = word.expect("an await is not polled after it has completed");
+        let context = word.held();
+        let context: &Context = context.borrow();
+        let mut owner = match context.anchor() {
+            Some(_) => std::mem::take(word.owner()),
+            None => Owner::new(),
+        };
+        let Owner {
+            waiter,
+            vigil,
+            memory,
+        } = &mut owner;
+        // What is kept may be that of another context, if the function has several.
+        let is_known = context.anchor().is_some_and(|anchor| waiter.is_at(anchor));
+        let task_id = waiter.task(waker).filter(|_| is_known);
+        let own = Some((context, task_id, memory));
+        let mut polled = Watch::poll(own, waker, |watch| {
+            let polled = self.as_mut().poll(task);
+            if polled.is_ready() || watch.stays() {
+                return polled;
             }
-            Poll::Pending
+            let keeper = Some((waiter, vigil));
+            match watch.look_closely(keeper, key, context, waker) {
+                Some(cancelled) => Poll::Ready((Err(cancelled), Kept::new())),
+                None => Poll::Pending,
+            }
+        });
+        let kept = match &mut polled {
+            Poll::Ready((_, kept)) => kept.0.as_mut().map(|kept| &mut kept.value),
+            Poll::Pending => self.project().word.as_mut().map(Word::owner),
+        };
+        if let (Some(kept), Some(_)) = (kept, context.anchor()) {
+            *kept = owner;
+        }
+        polled
+    }
+}
+
+/// After a poll that ended pending: why the await is left, if it is.
+#[cold]
+#[inline(never)]
+fn look_closely(key: Key, before: u64, context: &Context, waker: &Waker) -> Option<Cancelled> {
+    let mut vigil = memory::take_vigil(key);
+    if vigil.is_over(before, waker, context) {
+        return context.cancelled_at(watch::take_parked(before).map(Left::Site));
+    }
+    memory::keep_vigil(key, vigil);
+    None
+}
+
+impl<W, F> fmt::Debug for Guard<W, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Guard")
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() {
+            "Kept(owner)"
+        } else {
+            "Kept"
         })
     }
 }
 
-impl<C, F> fmt::Debug for Guard<'_, C, F> {
+impl fmt::Debug for Borrowing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard")
-            .field("site", self.site)
-            .finish_non_exhaustive()
+        f.write_str("Borrowing")
+    }
+}
+
+impl fmt::Debug for Holding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Holding").field(&self.context).finish()
     }
 }

@@ -128,6 +128,7 @@ mod guard;
 mod implicit;
 mod leaving;
 mod memory;
+mod owner;
 mod prospects;
 #[expect(unsafe_code, reason = "the tagged pointer behind `Context`")]
 mod raw;

@@ -26,7 +26,7 @@ use std::mem::ManuallyDrop;
 use std::task::Waker;
 
 use crate::context::Context;
-use crate::guard::{Vigil, Waiter};
+use crate::owner::{Vigil, Waiter};
 use crate::scope::{self, Scope, WakerId};
 
 /// How many may come in before the others are looked at.
@@ -117,7 +117,7 @@ impl Memory {
         Self(None)
     }
 
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
@@ -130,43 +130,35 @@ impl Memory {
 }
 
 impl Scope {
+    /// Begins a poll of the owner with this memory; that of the owner above.
+    pub(crate) fn use_memory(&self, memory: &mut Memory) -> Memory {
+        memory.begin_poll();
+        self.exchange(std::mem::take(memory))
+    }
+
     /// Puts another memory in the place of the present one.
-    fn exchange(&self, memory: Memory) -> Memory {
+    pub(crate) fn exchange(&self, memory: Memory) -> Memory {
         self.remembers.set(!memory.is_empty());
         ManuallyDrop::into_inner(self.memory.replace(ManuallyDrop::new(memory)))
     }
 }
 
-/// Uses the memory of an owner until it is dropped. Mostly there is nothing in it, nor in that of the
-/// owner above.
+/// Uses the memory of a shield until it is dropped.
 pub(crate) struct Used<'a> {
-    memory: Option<&'a mut Memory>,
-    above: ManuallyDrop<Memory>,
+    memory: &'a mut Memory,
+    above: Memory,
 }
 
 impl<'a> Used<'a> {
-    #[inline]
-    pub(crate) fn new(mut memory: Option<&'a mut Memory>) -> Self {
-        let above = match &mut memory {
-            Some(memory) if is_used() || !memory.is_empty() => {
-                memory.begin_poll();
-                exchange(std::mem::take(memory))
-            }
-            _ => Memory::new(),
-        };
-        let above = ManuallyDrop::new(above);
+    pub(crate) fn new(memory: &'a mut Memory) -> Self {
+        let above = scope::with(|scope| scope.use_memory(memory));
         Self { memory, above }
     }
 }
 
 impl Drop for Used<'_> {
-    #[inline]
     fn drop(&mut self) {
-        if let Some(memory) = &mut self.memory
-            && (is_used() || !self.above.is_empty())
-        {
-            **memory = exchange(std::mem::take(&mut *self.above));
-        }
+        *self.memory = exchange(std::mem::take(&mut self.above));
     }
 }
 

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 pub use crate::exits::{Leave, Returns};
-pub use crate::guard::{Guard, Waiter};
+pub use crate::guard::{Guard, Hold, Kept};
 pub use crate::implicit::{Await, Left, Over, Parked, Returning};
 pub use crate::shield::Shield;
 pub use crate::site::Site;
@@ -20,43 +20,58 @@ use crate::exits::Unwound;
 use crate::tree::Node;
 
 /// The context behind a variable; an error at that variable if it is none.
+#[inline]
 pub fn context<C: AsContext + ?Sized>(context: &C) -> &Context {
     context.as_context()
 }
 
 /// The check as an await begins, before its operand is evaluated.
-///
-/// # Errors
-///
-/// Returns the [`Cancelled`] if the context has ended.
-pub fn enter<'a, C: AsContext + ?Sized>(
-    context: &'a C,
-    site: &'static Site,
-) -> Result<&'a Context, Cancelled> {
+#[inline]
+pub fn has_ended<C: AsContext + ?Sized>(context: &C, site: &'static Site) -> bool {
     let context = context.as_context();
+    (cfg!(feature = "testing") || !context.is_live()) && look_before(context, site)
+}
+
+#[cold]
+#[inline(never)]
+fn look_before(context: &Context, site: &'static Site) -> bool {
     #[cfg(feature = "testing")]
     crate::testing::on_await(Some(context), site);
-    context.left_at(site).map_or(Ok(context), Err)
+    #[cfg(not(feature = "testing"))]
+    let _ = site;
+    context.is_cancelled()
 }
 
-/// As [`enter`], for an operand that moves the variable.
+/// The error of a function that is left as its await begins.
 ///
-/// # Errors
+/// # Panics
 ///
-/// Returns the [`Cancelled`] if the context has ended.
-pub fn enter_owned<C: AsContext>(context: &C, site: &'static Site) -> Result<C::Held, Cancelled> {
-    enter(context, site)?;
-    Ok(context.hold())
+/// Panics if the context has not ended.
+#[cold]
+#[inline(never)]
+pub fn ended<C: AsContext + ?Sized>(context: &C, site: &'static Site) -> Cancelled {
+    let cancelled = context.as_context().left_at(site);
+    cancelled.expect("a function is left where its context has ended")
 }
 
-/// The future around an await.
-pub fn guard<'w, C, F: Future>(
-    context: C,
-    future: F,
-    waiter: &'w mut Waiter,
-    site: &'static Site,
-) -> Guard<'w, C, F> {
-    Guard::new(context, future, waiter, site)
+/// The context of an await whose operand moves the variable.
+#[inline]
+pub fn hold<C: AsContext>(context: &C) -> C::Held {
+    context.hold()
+}
+
+/// The future around an await; gives back what the next one is to be given.
+#[inline]
+pub fn guard<C: Hold, F: Future>(context: C, future: F, kept: Kept) -> Guard<C::Word, F> {
+    Guard::new(context, future, kept)
+}
+
+/// The error of a function that is left at `site`, unless an await below has been.
+#[cold]
+#[inline(never)]
+#[must_use]
+pub fn left(cancelled: Cancelled, site: &'static Site) -> Cancelled {
+    cancelled.left_at(site)
 }
 
 /// The check as an await begins whose context is the current one, in code without a value to leave

@@ -13,6 +13,9 @@
 //!    `lend`, and taken away before `lend` returns, by a return as by a panic.
 //! 4. The pointer of a [`OnceArc`] is null, or it came from [`Arc::into_raw`] and the `OnceArc` owns one
 //!    strong count; once it is not null, it stays.
+//! 5. The pointer of a [`Tagged`] is odd if it came from [`Box::into_raw`], whose box this owns, and was
+//!    made odd; otherwise it is that of a value that is borrowed for `'a`. What is in the box was borrowed
+//!    for `'a` when the `Tagged` was made; outside of one, nobody looks at it.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -26,6 +29,7 @@ use crate::sync::{AtomicPtr, Ordering};
 
 const BACKGROUND: usize = 1;
 const TODO: usize = 2;
+const BOXED: usize = 1;
 
 /// Either root, or an `Arc<T>`.
 pub(crate) struct Handle<T> {
@@ -70,13 +74,22 @@ impl<T> Handle<T> {
     }
 
     pub(crate) fn target(&self) -> Target<'_, T> {
-        match self.pointer.addr().get() {
-            BACKGROUND => Target::Background,
-            TODO => Target::Todo,
-            // SAFETY: valid for reads for the lifetime of `self`: by invariant 1 this handle owns a
-            // count, and an `Arc` never gives out a unique reference while a count is owned here.
-            _ => Target::Shared(unsafe { self.pointer.as_ref() }),
+        match self.get() {
+            Some(value) => Target::Shared(value),
+            None if self.pointer.addr().get() == BACKGROUND => Target::Background,
+            None => Target::Todo,
         }
+    }
+
+    /// The shared value.
+    #[inline]
+    pub(crate) fn get(&self) -> Option<&T> {
+        if self.pointer.addr().get() <= TODO {
+            return None;
+        }
+        // SAFETY: valid for reads for the lifetime of `self`: by invariant 1 this handle owns a
+        // count, and an `Arc` never gives out a unique reference while a count is owned here.
+        Some(unsafe { self.pointer.as_ref() })
     }
 
     /// The shared value, without another count.
@@ -115,6 +128,7 @@ impl<T> Handle<T> {
     }
 
     /// Equal for two handles of one value, or of the same root.
+    #[inline]
     pub(crate) fn address(&self) -> usize {
         self.pointer.addr().get()
     }
@@ -220,6 +234,97 @@ unsafe impl<T: Send + Sync> Send for OnceArc<T> {}
 // SAFETY: as above; the pointer is an atomic.
 unsafe impl<T: Send + Sync> Sync for OnceArc<T> {}
 
+/// A value that can be boxed together with what somebody borrows.
+pub(crate) struct Loose<A, B> {
+    borrowed: Option<NonNull<A>>,
+    pub(crate) value: B,
+}
+
+impl<A, B> Loose<A, B> {
+    pub(crate) fn new(value: B) -> Self {
+        let borrowed = None;
+        Self { borrowed, value }
+    }
+}
+
+/// A borrowed `A`, alone or in a box together with a `B`; one word.
+pub(crate) struct Tagged<'a, A, B> {
+    pointer: NonNull<u8>,
+    holds: PhantomData<(&'a A, Box<Loose<A, B>>)>,
+}
+
+impl<'a, A, B> Tagged<'a, A, B> {
+    #[inline]
+    pub(crate) fn new(borrowed: &'a A) -> Self {
+        const { assert!(align_of::<A>() > BOXED) };
+        Self {
+            pointer: NonNull::from(borrowed).cast(),
+            holds: PhantomData,
+        }
+    }
+
+    pub(crate) fn boxed(borrowed: &'a A, mut value: Box<Loose<A, B>>) -> Self {
+        value.borrowed = Some(NonNull::from(borrowed));
+        let pointer = Box::into_raw(value).cast::<u8>().wrapping_add(BOXED);
+        // SAFETY: non-null: the address of a box, which is even, and one.
+        let pointer = unsafe { NonNull::new_unchecked(pointer) };
+        Self {
+            pointer,
+            holds: PhantomData,
+        }
+    }
+
+    #[inline]
+    fn box_pointer(&self) -> Option<*mut Loose<A, B>> {
+        let is_boxed = self.pointer.addr().get() & BOXED != 0;
+        is_boxed.then(|| self.pointer.as_ptr().wrapping_sub(BOXED).cast())
+    }
+
+    #[inline]
+    pub(crate) fn borrowed(&self) -> &'a A {
+        let pointer = match self.box_pointer() {
+            // SAFETY: by invariant 5 it is that of a box which this owns.
+            Some(pointer) => unsafe { (*pointer).borrowed },
+            None => Some(self.pointer.cast()),
+        };
+        let pointer = pointer.expect("a box has what it was made with");
+        // SAFETY: by invariant 5 it was borrowed for `'a`.
+        unsafe { pointer.as_ref() }
+    }
+
+    pub(crate) fn value(&mut self) -> Option<&mut B> {
+        // SAFETY: by invariant 5 it is that of a box which this owns, and `self` is borrowed as long.
+        let boxed = self.box_pointer().map(|pointer| unsafe { &mut *pointer });
+        boxed.map(|boxed| &mut boxed.value)
+    }
+
+    #[inline]
+    pub(crate) fn into_box(self) -> Option<Box<Loose<A, B>>> {
+        let pointer = ManuallyDrop::new(self).box_pointer()?;
+        // SAFETY: by invariant 5 it is that of a box which this owned, and it is not dropped.
+        Some(unsafe { Box::from_raw(pointer) })
+    }
+}
+
+impl<A, B> Drop for Tagged<'_, A, B> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(pointer) = self.box_pointer() {
+            // SAFETY: by invariant 5 it is that of a box which this owns.
+            drop(unsafe { Box::from_raw(pointer) });
+        }
+    }
+}
+
+// SAFETY: the pointer is dead weight: only a `Tagged` looks at it, which is a `&A` and a `Box<B>`.
+unsafe impl<A: Sync, B: Send> Send for Loose<A, B> {}
+// SAFETY: as above.
+unsafe impl<A: Sync, B: Sync> Sync for Loose<A, B> {}
+// SAFETY: it is a `&A`, and a `Box<B>` maybe.
+unsafe impl<A: Sync, B: Send> Send for Tagged<'_, A, B> {}
+// SAFETY: as above.
+unsafe impl<A: Sync, B: Sync> Sync for Tagged<'_, A, B> {}
+
 /// Uses a thread-local without a destructor; as [`LocalKey::with`], but always inlined, whatever `action` is.
 #[inline]
 pub(crate) fn with_local<T, R>(key: &'static LocalKey<T>, action: impl FnOnce(&T) -> R) -> R {
@@ -251,10 +356,13 @@ impl<L: Lend> Slot<L> {
         Self(Cell::new(value))
     }
 
-    /// Runs `action` with `value` in the slot.
+    /// Runs `action` with `value` in the slot; without a value, with what is there.
     #[inline]
-    pub(crate) fn lend<R>(&self, value: &L::Value<'_>, action: impl FnOnce() -> R) -> R {
-        let _restored = Restored(&self.0, self.0.replace(NonNull::from(value).cast()));
+    pub(crate) fn lend<R>(&self, value: Option<&L::Value<'_>>, action: impl FnOnce() -> R) -> R {
+        let _restored = value.map(|value| {
+            let present = self.0.replace(NonNull::from(value).cast());
+            Restored(&self.0, present)
+        });
         action()
     }
 
@@ -283,58 +391,4 @@ impl<T> Drop for Restored<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Handle, Lend, Slot, Target};
-    use std::sync::Arc;
-
-    #[test]
-    fn counts_follow_clones_and_drops() {
-        let value = Arc::new(7);
-        let handle = Handle::shared(Arc::clone(&value));
-        let second = handle.clone();
-        assert_eq!(Arc::strong_count(&value), 3);
-        assert_eq!(handle.strong_count(), 3);
-        assert_eq!(handle.address(), second.address());
-        drop(handle);
-        assert_eq!(Arc::strong_count(&value), 2);
-        assert_eq!(second.into_arc().as_deref(), Some(&7));
-        assert_eq!(Arc::strong_count(&value), 1);
-    }
-
-    #[test]
-    fn roots_have_no_value_and_no_count() {
-        let background = Handle::<u64>::background();
-        assert!(matches!(background.clone().target(), Target::Background));
-        assert!(matches!(Handle::<u64>::todo().target(), Target::Todo));
-        assert_eq!(background.strong_count(), 0);
-        assert!(background.into_arc().is_none());
-    }
-
-    struct Text;
-
-    impl Lend for Text {
-        type Value<'a> = &'a str;
-
-        fn shorten<'short, 'long: 'short>(value: &'short &'long str) -> &'short &'short str {
-            value
-        }
-    }
-
-    #[test]
-    fn a_slot_has_what_is_lent_and_gives_it_back_after_a_panic() {
-        let slot = Slot::<Text>::new(&"");
-        let seen = || slot.look(|text| (*text).to_owned());
-        let (outer, inner) = ("outer".to_owned(), "inner".to_owned());
-        slot.lend(&outer.as_str(), || {
-            let nested = std::panic::AssertUnwindSafe(|| {
-                slot.lend(&inner.as_str(), || {
-                    assert_eq!(seen(), "inner");
-                    std::panic::panic_any(1)
-                })
-            });
-            std::panic::catch_unwind(nested).unwrap_err();
-            assert_eq!(seen(), "outer");
-        });
-        assert_eq!(seen(), "");
-    }
-}
+mod tests;

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
-use crate::cancelled::{Cancelled, Left};
+use crate::cancelled::Cancelled;
 use crate::context::Context;
-use crate::guard::{Vigil, Waiter};
-use crate::memory::Memory;
+use crate::memory::Key;
+use crate::owner::{Owner, Waiter};
 use crate::scope;
-use crate::watch::Watch;
+use crate::watch::{self, Watch};
 
 pin_project! {
     /// A scope; made by [`Context::run`].
@@ -22,9 +22,7 @@ pin_project! {
         context: Option<Context>,
         #[pin]
         future: Option<F>,
-        waiter: Waiter,
-        vigil: Vigil,
-        memory: Memory,
+        owner: Owner,
         is_started: bool,
     }
 }
@@ -35,9 +33,7 @@ impl<F> Run<F> {
         Self {
             context,
             future: Some(future),
-            waiter: Waiter::new(),
-            vigil: Vigil::new(),
-            memory: Memory::new(),
+            owner: Owner::new(),
             is_started: false,
         }
     }
@@ -47,6 +43,7 @@ impl<F: Future> Future for Run<F> {
     type Output = Result<F::Output, Cancelled>;
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
+        let key = Key::of(&*self);
         let this = self.project();
         let (context, mut future) = (this.context.as_ref(), this.future);
         if !*this.is_started {
@@ -57,9 +54,15 @@ impl<F: Future> Future for Run<F> {
                 return Poll::Ready(Err(cancelled));
             }
         }
-        let anchor = context.and_then(Context::anchor);
-        let (waiter, vigil) = (&mut *this.waiter, this.vigil);
-        let polled = Watch::poll(context, anchor, task.waker(), this.memory, |watch| {
+        let Owner {
+            waiter,
+            vigil,
+            memory,
+        } = this.owner;
+        let waker = task.waker();
+        let own = context.filter(|context| !watch::is_covered_for(context, waker));
+        let own = own.map(|context| (context, waiter.task(waker), memory));
+        let polled = Watch::poll(own, waker, |watch| {
             // The destructors of the future see its context, too.
             let inner = future.as_mut().as_pin_mut();
             let inner = inner.expect("`Run` is not polled after it ended");
@@ -67,16 +70,18 @@ impl<F: Future> Future for Run<F> {
                 future.set(None);
                 return Poll::Ready(Ok(value));
             }
-            if let (Some(context), Some(anchor)) = (context, anchor)
-                && watch.is_over(waiter, vigil, anchor, task.waker())
-                && let Some(cancelled) = end(context, watch.left(None), future)
+            if let Some(context) = context
+                && !watch.stays()
+                && let Some(cancelled) =
+                    watch.look_closely(Some((waiter, vigil)), key, context, waker)
             {
+                future.set(None);
                 return Poll::Ready(Err(cancelled));
             }
             Poll::Pending
         });
         if polled.is_ready() {
-            *this.waiter = Waiter::new();
+            *waiter = Waiter::new();
         }
         polled
     }
@@ -88,19 +93,6 @@ impl<F: Future> Future for Run<F> {
 fn ended_before<F>(context: &Context, mut future: Pin<&mut Option<F>>) -> Option<Cancelled> {
     let cancelled = context.cancelled_at(None)?;
     scope::within(context, || future.set(None));
-    Some(cancelled)
-}
-
-/// Why the future is dropped.
-#[cold]
-#[inline(never)]
-fn end<F>(
-    context: &Context,
-    left: Option<Left>,
-    mut future: Pin<&mut Option<F>>,
-) -> Option<Cancelled> {
-    let cancelled = context.cancelled_at(left)?;
-    future.set(None);
     Some(cancelled)
 }
 

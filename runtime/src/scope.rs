@@ -93,12 +93,25 @@ pub(crate) struct Frame<'a> {
     pub(crate) task: TaskId,
 }
 
-impl Frame<'_> {
+impl<'a> Frame<'a> {
+    /// That of nothing, yet.
+    #[inline]
+    pub(crate) fn of(waker: &'a Waker) -> Self {
+        Self { waker, ..OUTERMOST }
+    }
+
     /// Whether the owner has promised that `waker` will be woken when the context ends.
     #[inline]
     pub(crate) fn promises(&self, waker: &Waker) -> bool {
         // Mostly it is the very same one, which takes no look at it.
         self.is_promised && (std::ptr::eq(self.waker, waker) || are_equal(self.waker, waker))
+    }
+
+    /// Whether an await of `context` that is polled with `waker` needs no frame of its own.
+    #[inline]
+    pub(crate) fn covers(&self, context: &Context, waker: &Waker) -> bool {
+        let is_promised = self.is_promised && std::ptr::eq(self.waker, waker);
+        self.context == context && (is_promised || self.anchor == 0)
     }
 
     pub(crate) fn is_in_task(&self) -> bool {
@@ -164,8 +177,8 @@ pub(crate) struct Scope {
 }
 
 static BACKGROUND: Context = Context::background();
-static NEVER: State = State::of_root();
-static OUTERMOST: Frame<'static> = Frame {
+static NEVER: State = State::live();
+const OUTERMOST: Frame<'static> = Frame {
     context: &BACKGROUND,
     anchor: 0,
     waker: Waker::noop(),
@@ -235,14 +248,14 @@ impl Scope {
         self.frame.look(|frame| frame.depth)
     }
 
-    /// Runs `action` in `frame`, of whose context's end `state` knows.
+    /// Runs `action` in a frame, if one is given with what knows of the end of its context.
     #[inline]
     pub(crate) fn enter<R>(
         &self,
-        frame: &Frame<'_>,
-        state: &State,
+        own: Option<(&Frame<'_>, &State)>,
         action: impl FnOnce() -> R,
     ) -> R {
+        let (frame, state) = own.unzip();
         self.state.lend(state, || self.frame.lend(frame, action))
     }
 }
@@ -320,9 +333,9 @@ pub(crate) fn within_using<R>(
             depth: scope.depth(),
             task: TaskId::current(),
         };
-        let _used = Used::new(Some(memory));
+        let _used = Used::new(memory);
         let _quiet = Unquiet(scope);
-        scope.enter(&frame, state_of(anchor), action)
+        scope.enter(Some((&frame, state_of(anchor))), action)
     })
 }
 

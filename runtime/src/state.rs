@@ -7,6 +7,8 @@
 //! Unlinked <-> Linked -> Live | Timed -> Unlinked        any of them -> Ended
 //! ```
 //!
+//! What has no sources, and no deadline, is live from the beginning, and stays so until it has ended.
+//!
 //! Invariants:
 //! 1. `Ended` is final, and is stored after the end itself, by whoever finds the end first; that of a leaf,
 //!    when the end of its source is stored (invariant 6 of [`crate::waiters`]).
@@ -47,8 +49,8 @@ const ENDED: u8 = Known::Ended as u8;
 pub(crate) struct State(AtomicU8);
 
 impl State {
-    /// That of a root, which never ends.
-    pub(crate) const fn of_root() -> Self {
+    /// That of what has no sources: nobody but itself can end it.
+    pub(crate) const fn live() -> Self {
         Self(AtomicU8::new(LIVE))
     }
 
@@ -91,7 +93,7 @@ impl State {
         self.change(LINKED, if is_timed { TIMED } else { LIVE });
     }
 
-    /// It will not be listed any more; the caller holds the node's lock.
+    /// Its sources will not list it any more; the caller holds the node's lock.
     pub(crate) fn unlink(&self) {
         for known in [LINKED, LIVE, TIMED] {
             self.change(known, UNLINKED);

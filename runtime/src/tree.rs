@@ -66,7 +66,7 @@ const _: () = assert!(size_of::<Node>() == 64);
 
 impl Node {
     pub(crate) fn new(lineage: Context, role: Role) -> Arc<Self> {
-        let node = Self {
+        let mut node = Self {
             state: State::unlinked(),
             end: OnceArc::new(),
             lineage,
@@ -75,6 +75,9 @@ impl Node {
         };
         if matches!(node.role, Role::Any(_)) {
             node.adopt_present_end();
+        }
+        if node.is_told_by_nobody() {
+            node.state = State::live();
         }
         Arc::new(node)
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::cancelled::Cancelled;
 use crate::context::Context;
-use crate::guard::Waiter;
+use crate::owner::Waiter;
 
 /// Waits for the end of a context; made by [`Context::cancelled`] and
 /// [`Context::cancelled_owned`].

@@ -27,7 +27,8 @@
 //! 5. Lists are taken only when all below are marked; until then every canceller marks. So when any
 //!    of them returns, all below are marked, whoever has done it.
 //! 6. A leaf has ended when its source has: it has no other one. So it is marked under its source's lock,
-//!    without a look at it; why it has ended is found out by who asks.
+//!    without a look at it; why it has ended is found out by who asks. Nor does its waker move any more
+//!    then, between the marking and the taking.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -222,6 +223,11 @@ impl Node {
             .filter_map(|source| source.anchor()?.shared())
     }
 
+    /// Whether it ends by itself only, and not by time.
+    pub(crate) fn is_told_by_nobody(&self) -> bool {
+        !matches!(self.role, Role::Deadline(_)) && self.waited_sources().next().is_none()
+    }
+
     /// That of a node which can be a leaf.
     fn only_source(&self) -> Option<Borrowed<'_, Self>> {
         if self.is_merge() {
@@ -230,14 +236,22 @@ impl Node {
         self.waited_sources().next()
     }
 
-    /// Has the waker of a leaf moved here, so that others can wait as well.
+    /// Has the waker of a leaf moved here, so that others can wait as well; unless its source has ended: then
+    /// the others will see so.
     fn make_room(&self, links: &mut Links) {
         let (Place::Leaf(at, own), Some(source)) = (&links.place, self.only_source()) else {
             return;
         };
         let (at, own) = (*at, *own);
+        let mut above = source.links().lock();
+        if source.state.get() == Known::Ended {
+            // Whoever ends the source may have marked this node as a leaf, and is about to take its waker.
+            self.state.end();
+            return;
+        }
+        let leaf = above.roster.demote(at);
+        drop(above);
         links.place = Place::Child((Some(at), Vec::new()));
-        let leaf = source.links().lock().roster.demote(at);
         // The caller has the node at hand: the handle that is dropped here is not the last one.
         if let Some(Listed::Leaf(_, Some(waiter))) = leaf {
             links.roster.push_reserved(own, Listed::Waiter(waiter));
@@ -356,7 +370,9 @@ impl Node {
         if !links.is_linked() {
             return None;
         }
-        self.state.unlink();
+        if !self.is_told_by_nobody() {
+            self.state.unlink();
+        }
         if let (Role::Deadline(deadline), Some(alarm)) = (&self.role, links.alarm.take()) {
             deadline.disarm(alarm);
         }

@@ -6,10 +6,10 @@ use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use crate::cancelled::Left;
+use crate::cancelled::{Cancelled, Left};
 use crate::context::Context;
-use crate::guard::{Vigil, Waiter};
-use crate::memory::{Memory, Used};
+use crate::memory::{self, Key, Memory};
+use crate::owner::{Vigil, Waiter};
 use crate::scope::{self, Frame, Parked, Registered, Scope, TaskId, WakerId};
 use crate::site::Site;
 
@@ -17,127 +17,225 @@ thread_local! {
     static SHIELDS: RefCell<Vec<(u64, TaskId, Weak<()>)>> = const { RefCell::new(Vec::new()) };
 }
 
+/// What an await, or a scope, has to do with the frame above.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Somebody above has promised to be woken.
+    Covered,
+    /// Nothing ends its context.
+    Endless,
+    /// It is an owner itself, and the outermost one, which is registered.
+    Registered,
+    /// It is an owner itself, which may have to register.
+    Owner,
+}
+
 /// One poll of an await, or of a scope, that has its context at hand.
 #[derive(Clone, Copy)]
 pub(crate) struct Watch<'a> {
     scope: &'a Scope,
-    /// How many owners are above, if this is one itself.
-    owned: Option<u32>,
+    part: Part,
     /// The number of the last event before the inner poll.
     before: u64,
 }
 
-/// The end of such a poll.
+/// The end of a poll.
 struct End<'a> {
     scope: &'a Scope,
-    owned: Option<u32>,
+    part: Part,
+    memory: Option<&'a mut Memory>,
+    /// The memory of the owner above.
+    above: Memory,
 }
 
 impl Drop for End<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(depth) = self.owned {
-            self.scope.quiet.set(0);
-            if depth == 0 && self.scope.shielded.get() != 0 {
-                clear_shields(self.scope);
+        let is_plain = match self.part {
+            Part::Covered | Part::Endless => true,
+            Part::Registered => {
+                let scope = self.scope;
+                scope.shielded.get() == 0 && !scope.remembers.get() && self.above.is_empty()
             }
+            Part::Owner => false,
+        };
+        if !is_plain {
+            self.end();
         }
     }
 }
 
-#[cold]
-#[inline(never)]
-fn clear_shields(scope: &Scope) {
-    scope.shielded.set(0);
-    SHIELDS.with_borrow_mut(Vec::clear);
+impl<'a> End<'a> {
+    #[inline]
+    fn of(scope: &'a Scope, part: Part, memory: Option<&'a mut Memory>) -> Self {
+        let mut end = Self {
+            scope,
+            part,
+            memory,
+            above: Memory::new(),
+        };
+        if matches!(part, Part::Registered | Part::Owner)
+            && (scope.remembers.get()
+                || end.memory.as_ref().is_some_and(|memory| !memory.is_empty()))
+        {
+            end.use_memory();
+        }
+        end
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn use_memory(&mut self) {
+        if let Some(memory) = &mut self.memory {
+            self.above = self.scope.use_memory(memory);
+        }
+    }
+
+    /// The end of an owner's poll.
+    #[cold]
+    #[inline(never)]
+    fn end(&mut self) {
+        if let Some(memory) = &mut self.memory {
+            **memory = self.scope.exchange(std::mem::take(&mut self.above));
+        }
+        self.scope.quiet.set(0);
+        if self.scope.depth() == 0 {
+            self.scope.shielded.set(0);
+            SHIELDS.with_borrow_mut(Vec::clear);
+        }
+    }
 }
 
 impl Watch<'_> {
-    /// Runs a poll of an await, or a scope, of `context` with that as the current one; `anchor` ends it, if
-    /// anything does. Without a context, in whatever frame there is.
+    /// Runs a poll of an await, or of a scope, with `context` as the current one, if there is one which the
+    /// frame above does not cover. `task` is the one in which `waker` was registered, if it is; `memory`
+    /// that of an owner.
     #[inline]
     pub(crate) fn poll<R>(
-        context: Option<&Context>,
-        anchor: Option<&Context>,
+        own: Option<(&Context, Option<TaskId>, &mut Memory)>,
         waker: &Waker,
-        memory: &mut Memory,
         action: impl FnOnce(Watch<'_>) -> R,
     ) -> R {
-        let address = anchor.map_or(0, Context::address);
         scope::with(|scope| {
-            scope.frame.look(|above| {
-                let is_promised = above.anchor == address && above.promises(waker);
-                let owned = (anchor.is_some() && !is_promised).then_some(above.depth);
-                let own = context.map(|context| Frame {
-                    context,
-                    anchor: address,
-                    waker,
-                    is_promised: anchor.is_some(),
-                    depth: above.depth + u32::from(owned.is_some()),
-                    task: if is_promised {
-                        above.task
-                    } else {
-                        TaskId::current()
-                    },
-                });
-                let watch = Watch {
-                    scope,
-                    owned,
-                    before: scope.epoch.get(),
+            let before = scope.epoch.get();
+            let mut frame = Frame::of(waker);
+            let (mut part, mut state, mut memory) = (Part::Covered, None, None);
+            if let Some((context, task, own_memory)) = own {
+                let anchor = context.anchor();
+                (frame.context, frame.anchor) = (context, anchor.map_or(0, Context::address));
+                state = Some(scope::state_of(anchor));
+                memory = Some(own_memory);
+                part = match task {
+                    Some(task) if scope.depth() == 0 => {
+                        (frame.is_promised, frame.depth, frame.task) = (true, 1, task);
+                        Part::Registered
+                    }
+                    _ => begin(scope, &mut frame, task),
                 };
-                let _end = End { scope, owned };
-                let _used = Used::new(owned.map(|_| memory));
-                scope.state.look(|present| {
-                    let (frame, state) = match &own {
-                        Some(own) => (own, scope::state_of(anchor)),
-                        None => (above, present),
-                    };
-                    // The only place, so that the inner poll is there once.
-                    scope.enter(frame, state, || action(watch))
-                })
-            })
+            }
+            let _end = End::of(scope, part, memory);
+            let watch = Watch {
+                scope,
+                part,
+                before,
+            };
+            // The only place, so that the inner poll is there once.
+            scope.enter(state.map(|state| (&frame, state)), || action(watch))
         })
     }
 
-    /// After a poll that ended pending: whether to leave. Registers the waker if this is an owner.
+    /// After a poll that ended pending: whether one need not look closely, and stays.
     #[inline]
-    pub(crate) fn is_over(
-        self,
-        waiter: &mut Waiter,
-        vigil: &mut Vigil,
-        anchor: &Context,
-        waker: &Waker,
-    ) -> bool {
+    pub(crate) fn stays(self) -> bool {
         let scope = self.scope;
-        match self.owned {
-            Some(depth) => {
-                waiter.register(anchor, waker, depth);
-                if depth > 0 {
-                    note_registered(anchor.address(), WakerId::of(waker));
-                }
+        let stays = || scope.shielded.get() <= self.before && scope.is_live();
+        match self.part {
+            Part::Endless => true,
+            Part::Registered => stays(),
+            Part::Covered if scope.quiet.get() > self.before => true,
+            Part::Covered if stays() => {
+                scope.stay();
+                true
             }
-            None if scope.quiet.get() > self.before => return false,
-            None => {}
+            Part::Covered | Part::Owner => false,
         }
+    }
+
+    /// After a poll that ended pending: why it is left, if it is. Registers the
+    /// waker if this is an owner. `key` is that of this await in the memory of the owner above.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn look_closely(
+        self,
+        keeper: Option<(&mut Waiter, &mut Vigil)>,
+        key: Key,
+        context: &Context,
+        waker: &Waker,
+    ) -> Option<Cancelled> {
+        let is_over = if let Some((waiter, vigil)) = keeper
+            && self.part != Part::Covered
+        {
+            self.register(waiter, context, waker);
+            self.is_over(vigil, context, waker)
+        } else {
+            let mut vigil = memory::take_vigil(key);
+            let is_over = self.is_over(&mut vigil, context, waker);
+            if !is_over {
+                memory::keep_vigil(key, vigil);
+            }
+            is_over
+        };
+        if !is_over {
+            return None;
+        }
+        context.cancelled_at(take_parked(self.before).map(Left::Site))
+    }
+
+    fn register(self, waiter: &mut Waiter, context: &Context, waker: &Waker) {
+        if let (Part::Registered | Part::Owner, Some(anchor)) = (self.part, context.anchor()) {
+            let above = self.scope.depth() - 1;
+            waiter.register(anchor, waker, above);
+            if above > 0 {
+                note_registered(anchor.address(), WakerId::of(waker));
+            }
+        }
+    }
+
+    fn is_over(self, vigil: &mut Vigil, context: &Context, waker: &Waker) -> bool {
+        let scope = self.scope;
         if scope.shielded.get() > self.before || !scope.is_live() {
-            return vigil.is_over(self.before, waker, anchor);
+            return vigil.is_over(self.before, waker, context);
         }
-        if self.owned != Some(0) {
+        // Nobody is above the outermost owner.
+        if self.part == Part::Covered || scope.depth() > 1 {
             scope.stay();
         }
         false
     }
+}
 
-    /// The await that is left if this one leaves, which has no site of its own if `own` is none: one
-    /// that was parked below, or `own`.
-    #[cold]
-    pub(crate) fn left(self, own: Option<&'static Site>) -> Option<Left> {
-        let below = parked_below(self.before);
-        if below.is_some() {
-            forget_parked();
-        }
-        below.or(own).map(Left::Site)
-    }
+/// Completes the frame of an await, or of a scope, which is not that of an outermost owner which is
+/// registered already; its part.
+#[inline(never)]
+fn begin(scope: &Scope, frame: &mut Frame<'_>, task: Option<TaskId>) -> Part {
+    scope.frame.look(|above| {
+        let is_promised = above.anchor == frame.anchor && above.promises(frame.waker);
+        let (part, known) = match frame.anchor {
+            _ if is_promised => (Part::Covered, Some(above.task)),
+            0 => (Part::Endless, None),
+            _ => (Part::Owner, task),
+        };
+        frame.is_promised = frame.anchor != 0;
+        frame.depth = above.depth + u32::from(part == Part::Owner);
+        frame.task = known.unwrap_or_else(TaskId::current);
+        part
+    })
+}
+
+/// Whether the frame above covers a poll of `context` with `waker`.
+#[inline]
+pub(crate) fn is_covered_for(context: &Context, waker: &Waker) -> bool {
+    scope::with(|scope| scope.frame.look(|above| above.covers(context, waker)))
 }
 
 /// How an await without a context of its own stands in this poll.
@@ -243,6 +341,11 @@ pub(crate) fn park(site: &'static Site) {
 pub(crate) fn parked_below(before: u64) -> Option<&'static Site> {
     let parked = scope::with(|scope| scope.parked.get());
     parked.site.filter(|_| parked.epoch > before)
+}
+
+/// The await below that was parked last; whoever asks, leaves and names it.
+pub(crate) fn take_parked(before: u64) -> Option<&'static Site> {
+    parked_below(before).inspect(|_| forget_parked())
 }
 
 /// Forgets what was parked below: whoever leaves because of it has named it.

@@ -148,9 +148,9 @@ fn shadowed_names_do_not_matter() {
     #[cancellable]
     async fn shadows(std: u8, core: u8, cancel_context: u8, context: u8) -> Result<u8> {
         let (guard, enter, cancelled) = (ready(std).await, ready(core).await, 0);
-        let (__context, __waiter, __output) = (cancel_context, context, cancelled);
+        let (__context, __kept, __output) = (cancel_context, context, cancelled);
         ready(()).await;
-        Ok(guard + enter + __context + __waiter + __output)
+        Ok(guard + enter + __context + __kept + __output)
     }
     assert_eq!(
         complete(shadows(Context::background(), 1, 2, 3, 4)).unwrap(),

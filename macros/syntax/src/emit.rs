@@ -114,26 +114,28 @@ impl<'a> Emitter<'a> {
     /// Output:
     /// ```text
     /// match ::cancel_context::private::guard(
-    ///     match ::cancel_context::private::enter(&ctx, &__SITES[0]) {
-    ///         ::core::result::Result::Ok(__context) => __context,
-    ///         ::core::result::Result::Err(__cancelled) => return __leave(__cancelled),
-    ///     },
+    ///     CHECK,
     ///     ::core::future::IntoFuture::into_future(pool.acquire()),
-    ///     &mut __waiter,
-    ///     &__SITES[0],
+    ///     __kept,
     /// )
     /// .await
     /// {
     ///     __output => match __output {
     ///         #[allow(unreachable_code)]
-    ///         ::core::result::Result::Ok(__value) => (__value,).0,
-    ///         ::core::result::Result::Err(__cancelled) => return __leave(__cancelled),
+    ///         (::core::result::Result::Ok(__value), __back) => {
+    ///             __kept = __back;
+    ///             (__value,).0
+    ///         }
+    ///         (::core::result::Result::Err(__cancelled), _) => {
+    ///             return __leave(::cancel_context::private::left(__cancelled, &__SITES[0]))
+    ///         }
     ///     },
     /// }
     /// ```
     ///
-    /// The outer `match` moves the whole result, so that no half of it is held, as far as `Send`
-    /// is concerned, across a later await of the same statement.
+    /// where `CHECK` is that of [`enter`](Self::enter). The outer `match` moves the whole result, so that no half of it is held, as far as `Send`
+    /// is concerned, across a later await of the same statement. What is kept for the next await is moved
+    /// to and fro, since a borrow of it would take a second place in the future.
     ///
     /// Where the context is the current one, the function leaves its body first (see
     /// [`left`](Self::left)):
@@ -209,7 +211,7 @@ impl<'a> Emitter<'a> {
         })
     }
 
-    /// `guard(CHECK, FUTURE, &mut __waiter, &__SITES[0])`, and without a context at hand
+    /// `guard(CHECK, FUTURE, __kept)`, and without a context at hand
     /// `__leave.guard(CHECK, FUTURE)` or `around(CHECK, FUTURE)`.
     ///
     /// Within a shield, enclosing awaits are told to wait for it: `shielded(guard(…), &ctx)`. The
@@ -223,9 +225,8 @@ impl<'a> Emitter<'a> {
         let span = mixed(guarded.at);
         let call = match self.mode {
             Mode::Explicit => {
-                let site = site(guarded.site, span);
                 let guard = self.private("guard", span);
-                quote_spanned!(span=> #guard(#check, #future, &mut __waiter, #site))
+                quote_spanned!(span=> #guard(#check, #future, __kept))
             }
             Mode::Returning => quote_spanned!(span=> __leave.guard(#check, #future)),
             Mode::Unwinding => {
@@ -240,40 +241,6 @@ impl<'a> Emitter<'a> {
         let shielded = self.private("shielded", span);
         let context = self.context(guarded.at);
         quote_spanned!(span=> #shielded(#call, &#context))
-    }
-
-    /// `match RESULT { … }`: the value of a guarded await, or leaves.
-    ///
-    /// The value is the field of a tuple only for its span: from the first to the last token of
-    /// what the user wrote. A value of type `!` would make the tuple unreachable.
-    pub(crate) fn settle(
-        &self,
-        guarded: &Guarded,
-        attrs: Vec<syn::Attribute>,
-        result: TokenStream,
-    ) -> Expr {
-        let span = mixed(guarded.at);
-        let value = seen_at(&quote_spanned!(span=> __value), guarded.ends);
-        if self.mode == Mode::Shielded {
-            let pattern = quote_spanned!(span=> #[allow(unreachable_code)] __value);
-            return with_attributes(
-                Self::match_once(span, result, pattern, Expr::Verbatim(value)),
-                attrs,
-            );
-        }
-        let leave = self.leave_with(guarded, quote_spanned!(span=> __cancelled));
-        let value = quote_spanned! {span=>
-            match __output {
-                #[allow(unreachable_code)]
-                ::core::result::Result::Ok(__value) => #value,
-                ::core::result::Result::Err(__cancelled) => #leave,
-            }
-        };
-        let pattern = quote_spanned!(span=> __output);
-        with_attributes(
-            Self::match_once(span, result, pattern, Expr::Verbatim(value)),
-            attrs,
-        )
     }
 
     /// Input: the rewritten `save().await` of the statement `save().await;`
@@ -297,22 +264,7 @@ impl<'a> Emitter<'a> {
         let site = site(guarded.site, span);
         let is_over = match self.mode {
             Mode::Shielded => return quote_spanned!(span=> ()),
-            Mode::Explicit => {
-                let context = self.context(guarded.at);
-                let name = if guarded.owned {
-                    "enter_owned"
-                } else {
-                    "enter"
-                };
-                let enter = self.private(name, span);
-                let leave = self.leave_with(guarded, quote_spanned!(span=> __cancelled));
-                return quote_spanned! {span=>
-                    match #enter(&#context, #site) {
-                        ::core::result::Result::Ok(__context) => __context,
-                        ::core::result::Result::Err(__cancelled) => #leave,
-                    }
-                };
-            }
+            Mode::Explicit => return self.enter_explicit(guarded),
             Mode::Returning => quote_spanned!(span=> __leave.is_over(#site)),
             Mode::Unwinding => {
                 let is_over = self.private("is_over", span);
@@ -322,6 +274,35 @@ impl<'a> Emitter<'a> {
         let over = self.private("Over", span);
         let leave = self.leave_with(guarded, quote_spanned!(span=> #over::here()));
         quote_spanned!(span=> if #is_over { #leave })
+    }
+
+    /// Output:
+    /// ```text
+    /// {
+    ///     if ::cancel_context::private::has_ended(&ctx, &__SITES[0]) {
+    ///         return __leave(::cancel_context::private::ended(&ctx, &__SITES[0]));
+    ///     }
+    ///     ::cancel_context::private::hold(&ctx)
+    /// }
+    /// ```
+    ///
+    /// No error is in a temporary, which would take place in the future.
+    fn enter_explicit(&self, guarded: &Guarded) -> TokenStream {
+        let span = mixed(guarded.at);
+        let site = site(guarded.site, span);
+        let context = self.context(guarded.at);
+        let hold = self.private(if guarded.owned { "hold" } else { "context" }, span);
+        let has_ended = self.private("has_ended", span);
+        let ended = self.private("ended", span);
+        let leave = self.leave_with(guarded, quote_spanned!(span=> #ended(&#context, #site)));
+        quote_spanned! {span=>
+            {
+                if #has_ended(&#context, #site) {
+                    #leave
+                }
+                #hold(&#context)
+            }
+        }
     }
 
     /// `static __SITES: [Site; N] = […];`
@@ -350,7 +331,7 @@ impl<'a> Emitter<'a> {
 }
 
 /// Puts the attributes of an await on the `match` in its place.
-fn with_attributes(mut settled: Expr, attrs: Vec<syn::Attribute>) -> Expr {
+pub(crate) fn with_attributes(mut settled: Expr, attrs: Vec<syn::Attribute>) -> Expr {
     if let Expr::Match(settled) = &mut settled {
         settled.attrs = attrs;
     }
@@ -358,7 +339,7 @@ fn with_attributes(mut settled: Expr, attrs: Vec<syn::Attribute>) -> Expr {
 }
 
 /// `(VALUE,).0`: the value, with the span from the first to the last token of what the user wrote.
-fn seen_at(value: &TokenStream, (first, last): (Span, Span)) -> TokenStream {
+pub(crate) fn seen_at(value: &TokenStream, (first, last): (Span, Span)) -> TokenStream {
     let mut tuple = Group::new(
         Delimiter::Parenthesis,
         quote_spanned!(mixed(last)=> #value,),

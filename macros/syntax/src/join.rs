@@ -20,14 +20,13 @@ impl Rewriter<'_> {
     /// Output:
     /// ```text
     /// {
-    ///     let __context = match ::cancel_context::private::enter(&ctx, &__SITES[0]) { … };
+    ///     let __context = CHECK;
     ///     let __future0 = a();
     ///     let __future1 = b;
     ///     let __output = ::cancel_context::private::guard(
     ///         __context,
     ///         async move { tokio::join!(__future0, __future1) },
-    ///         &mut __waiter,
-    ///         &__SITES[0],
+    ///         __kept,
     ///     )
     ///     .await;
     ///     match __output { … }

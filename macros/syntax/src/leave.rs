@@ -1,14 +1,64 @@
-//! How a function is left, and what its guards use for it.
+//! What follows a guarded await: its value, or how the function is left; and what the guards use for it.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::{Expr, Type};
 
-use crate::emit::{Emitter, Guarded, Mode, mixed, site};
+use crate::emit::{Emitter, Guarded, Mode, mixed, seen_at, site, with_attributes};
 use crate::options::runtime_path;
 use crate::signature::ends;
 
 impl Emitter<'_> {
+    /// `match RESULT { … }`: the value of a guarded await, or leaves.
+    ///
+    /// The value is the field of a tuple only for its span: from the first to the last token of
+    /// what the user wrote. A value of type `!` would make the tuple unreachable.
+    pub(crate) fn settle(
+        &self,
+        guarded: &Guarded,
+        attrs: Vec<syn::Attribute>,
+        result: TokenStream,
+    ) -> Expr {
+        let span = mixed(guarded.at);
+        let value = seen_at(&quote_spanned!(span=> __value), guarded.ends);
+        if self.mode == Mode::Shielded {
+            let pattern = quote_spanned!(span=> #[allow(unreachable_code)] __value);
+            return with_attributes(
+                Self::match_once(span, result, pattern, Expr::Verbatim(value)),
+                attrs,
+            );
+        }
+        let value = if self.mode == Mode::Explicit {
+            let left = self.private("left", span);
+            let site = site(guarded.site, span);
+            let leave = self.leave_with(guarded, quote_spanned!(span=> #left(__cancelled, #site)));
+            quote_spanned! {span=>
+                match __output {
+                    #[allow(unreachable_code)]
+                    (::core::result::Result::Ok(__value), __back) => {
+                        __kept = __back;
+                        #value
+                    }
+                    (::core::result::Result::Err(__cancelled), _) => #leave,
+                }
+            }
+        } else {
+            let leave = self.leave_with(guarded, quote_spanned!(span=> __cancelled));
+            quote_spanned! {span=>
+                match __output {
+                    #[allow(unreachable_code)]
+                    ::core::result::Result::Ok(__value) => #value,
+                    ::core::result::Result::Err(__cancelled) => #leave,
+                }
+            }
+        };
+        let pattern = quote_spanned!(span=> __output);
+        with_attributes(
+            Self::match_once(span, result, pattern, Expr::Verbatim(value)),
+            attrs,
+        )
+    }
+
     /// Leaves the function because of `cancelled`: an expression of type `!`, though that of
     /// `on_cancel = panic!(…)` has an unreachable `return` in it.
     pub(crate) fn leave_with(&self, guarded: &Guarded, cancelled: TokenStream) -> TokenStream {
@@ -126,7 +176,7 @@ impl Emitter<'_> {
 
     /// What the guards of a body use, besides the statics.
     ///
-    /// Output: `let __leave = …; let mut __waiter = ::cancel_context::private::Waiter::new();`, the
+    /// Output: `let __leave = …; let mut __kept = ::cancel_context::private::Kept::new();`, the
     /// latter where the context is at hand.
     pub(crate) fn locals(&self) -> TokenStream {
         let span = Span::mixed_site();
@@ -134,8 +184,8 @@ impl Emitter<'_> {
         if self.mode != Mode::Explicit {
             return leaving;
         }
-        let waiter = self.private("Waiter", span);
-        quote_spanned!(span=> #leaving let mut __waiter = #waiter::new();)
+        let kept = self.private("Kept", span);
+        quote_spanned!(span=> #leaving let mut __kept = #kept::new();)
     }
 }
 

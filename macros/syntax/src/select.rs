@@ -156,7 +156,7 @@ impl Rewriter<'_> {
     /// {
     ///     enum __Arm<T0> { _0(T0), _else }
     ///     let mut __arm = {
-    ///         let __context = match ::cancel_context::private::enter(&ctx, &__SITES[0]) { … };
+    ///         let __context = CHECK;
     ///         let __condition0 = b;
     ///         let __future0 = a();
     ///         let __output = ::cancel_context::private::guard(
@@ -168,8 +168,7 @@ impl Rewriter<'_> {
     ///                     else => __Arm::_else,
     ///                 }
     ///             },
-    ///             &mut __waiter,
-    ///             &__SITES[0],
+    ///             __kept,
     ///         )
     ///         .await;
     ///         match __output { … }

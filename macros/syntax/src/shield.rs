@@ -77,8 +77,8 @@ impl Rewriter<'_> {
     ///
     /// With a timeout, the awaits find that context at hand, and leave when it ends:
     /// ```text
-    /// match (&…, ::cancel_context::FromCancelled::from_cancelled, ::cancel_context::private::Waiter::new()) {
-    ///     (__shield, __leave, mut __waiter) => …
+    /// match (&…, ::cancel_context::FromCancelled::from_cancelled, ::cancel_context::private::Kept::new()) {
+    ///     (__shield, __leave, mut __kept) => …
     /// }
     /// ```
     fn shielded_from_current(&mut self, at: Span, timeout: Option<Expr>, expression: &mut Expr) {
@@ -100,10 +100,10 @@ impl Rewriter<'_> {
         );
         if is_bounded {
             mode = Mode::Explicit;
-            let waiter = self.emitter.private("Waiter", span);
+            let kept = self.emitter.private("Kept", span);
             let leave = self.emitter.conversion();
-            scrutinee = quote_spanned!(span=> (#scrutinee, #leave, #waiter::new()));
-            pattern = quote_spanned!(span=> (#pattern, __leave, mut __waiter));
+            scrutinee = quote_spanned!(span=> (#scrutinee, #leave, #kept::new()));
+            pattern = quote_spanned!(span=> (#pattern, __leave, mut __kept));
         } else {
             mode = Mode::Shielded;
         }

@@ -10,29 +10,39 @@ async fn length(__ctx: impl ::cancel_context::AsContext, text: &str) -> usize {
         &__ctx,
     );
     let _ = ::cancel_context::private::context(&ctx);
-    let mut __waiter = ::cancel_context::private::Waiter::new();
+    let mut __kept = ::cancel_context::private::Kept::new();
     match ::cancel_context::private::guard(
-            match ::cancel_context::private::enter(&ctx, &__SITES[0]) {
-                ::core::result::Result::Ok(__context) => __context,
-                ::core::result::Result::Err(__cancelled) => {
-                    let cancelled = __cancelled;
-                    let _ = &cancelled;
-                    #[allow(unreachable_code, clippy::diverging_sub_expression)]
-                    return cancelled.to_string().len();
+            {
+                if ::cancel_context::private::has_ended(&ctx, &__SITES[0]) {
+                    {
+                        let cancelled = ::cancel_context::private::ended(
+                            &ctx,
+                            &__SITES[0],
+                        );
+                        let _ = &cancelled;
+                        #[allow(unreachable_code, clippy::diverging_sub_expression)]
+                        return cancelled.to_string().len();
+                    }
                 }
+                ::cancel_context::private::context(&ctx)
             },
             ::core::future::IntoFuture::into_future(std::future::ready(text.len())),
-            &mut __waiter,
-            &__SITES[0],
+            __kept,
         )
         .await
     {
         __output => {
             match __output {
                 #[allow(unreachable_code)]
-                ::core::result::Result::Ok(__value) => (__value,).0,
-                ::core::result::Result::Err(__cancelled) => {
-                    let cancelled = __cancelled;
+                (::core::result::Result::Ok(__value), __back) => {
+                    __kept = __back;
+                    (__value,).0
+                }
+                (::core::result::Result::Err(__cancelled), _) => {
+                    let cancelled = ::cancel_context::private::left(
+                        __cancelled,
+                        &__SITES[0],
+                    );
                     let _ = &cancelled;
                     #[allow(unreachable_code, clippy::diverging_sub_expression)]
                     return cancelled.to_string().len();

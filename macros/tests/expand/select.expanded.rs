@@ -11,7 +11,7 @@ async fn first(
     );
     let _ = ::cancel_context::private::context(&ctx);
     let __leave = ::cancel_context::FromCancelled::from_cancelled;
-    let mut __waiter = ::cancel_context::private::Waiter::new();
+    let mut __kept = ::cancel_context::private::Kept::new();
     {
         enum __Arm<T0, T1> {
             _0(T0),
@@ -19,9 +19,11 @@ async fn first(
             Else,
         }
         let mut __arm = {
-            let __context = match ::cancel_context::private::enter(&ctx, &__SITES[0]) {
-                ::core::result::Result::Ok(__context) => __context,
-                ::core::result::Result::Err(__cancelled) => return __leave(__cancelled),
+            let __context = {
+                if ::cancel_context::private::has_ended(&ctx, &__SITES[0]) {
+                    return __leave(::cancel_context::private::ended(&ctx, &__SITES[0]));
+                }
+                ::cancel_context::private::context(&ctx)
             };
             let __condition0 = enabled;
             let __future0 = std::future::ready(Some(1));
@@ -34,17 +36,21 @@ async fn first(
                             _ => ::core::panicking::panic("explicit panic"),
                         }
                     },
-                    &mut __waiter,
-                    &__SITES[0],
+                    __kept,
                 )
                 .await;
             match __output {
                 __output => {
                     match __output {
                         #[allow(unreachable_code)]
-                        ::core::result::Result::Ok(__value) => (__value,).0,
-                        ::core::result::Result::Err(__cancelled) => {
-                            return __leave(__cancelled);
+                        (::core::result::Result::Ok(__value), __back) => {
+                            __kept = __back;
+                            (__value,).0
+                        }
+                        (::core::result::Result::Err(__cancelled), _) => {
+                            return __leave(
+                                ::cancel_context::private::left(__cancelled, &__SITES[0]),
+                            );
                         }
                     }
                 }

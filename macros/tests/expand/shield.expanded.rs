@@ -8,24 +8,25 @@ async fn save(__ctx: impl ::cancel_context::AsContext) -> Result<(), Cancelled> 
     );
     let _ = ::cancel_context::private::context(&ctx);
     let __leave = ::cancel_context::FromCancelled::from_cancelled;
-    let mut __waiter = ::cancel_context::private::Waiter::new();
+    let mut __kept = ::cancel_context::private::Kept::new();
     #[allow(unreachable_code)]
     (
         match &::cancel_context::private::shield_context(&ctx) {
             ctx => {
                 match ::cancel_context::private::shielded(
                         ::cancel_context::private::guard(
-                            match ::cancel_context::private::enter(&ctx, &__SITES[0]) {
-                                ::core::result::Result::Ok(__context) => __context,
-                                ::core::result::Result::Err(__cancelled) => {
-                                    return __leave(__cancelled);
+                            {
+                                if ::cancel_context::private::has_ended(&ctx, &__SITES[0]) {
+                                    return __leave(
+                                        ::cancel_context::private::ended(&ctx, &__SITES[0]),
+                                    );
                                 }
+                                ::cancel_context::private::context(&ctx)
                             },
                             ::core::future::IntoFuture::into_future(
                                 std::future::ready(()),
                             ),
-                            &mut __waiter,
-                            &__SITES[0],
+                            __kept,
                         ),
                         &ctx,
                     )
@@ -34,9 +35,14 @@ async fn save(__ctx: impl ::cancel_context::AsContext) -> Result<(), Cancelled> 
                     __output => {
                         match __output {
                             #[allow(unreachable_code)]
-                            ::core::result::Result::Ok(__value) => (__value,).0,
-                            ::core::result::Result::Err(__cancelled) => {
-                                return __leave(__cancelled);
+                            (::core::result::Result::Ok(__value), __back) => {
+                                __kept = __back;
+                                (__value,).0
+                            }
+                            (::core::result::Result::Err(__cancelled), _) => {
+                                return __leave(
+                                    ::cancel_context::private::left(__cancelled, &__SITES[0]),
+                                );
                             }
                         }
                     }

@@ -5,7 +5,6 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use cancel_context::private::{Site, Waiter, guard};
 use cancel_context::{Cancelled, Cause, Context, FromCancelled, Kind, Origin};
 
 use crate::support::panics;
@@ -314,15 +313,4 @@ fn the_cause_survives_every_layer() {
             .to_string(),
         "disk full"
     );
-}
-
-// guarantee G1
-#[test]
-fn an_await_under_way_says_which_one_it_is() {
-    static SITE: Site = Site::new("pool.acquire()", "db::user");
-    let (context, _canceller) = Context::background().with_cancel();
-    let mut waiter = Waiter::new();
-    let awaiting = guard(&context, std::future::pending::<()>(), &mut waiter, &SITE);
-    assert!(format!("{awaiting:?}").contains("pool.acquire()"));
-    assert_eq!(format!("{waiter:?}"), "Waiter");
 }

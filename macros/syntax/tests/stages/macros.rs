@@ -125,8 +125,7 @@ fn a_join_is_one_await_with_its_operands_hoisted() {
             let __output = ::cancel_context::private::guard(
                 __context,
                 async move { tokio::join!(biased; __future0, __future1) },
-                &mut __waiter,
-                &__SITES[0]
+                __kept
             ).await;
         })),
         "{output}"

@@ -13,18 +13,24 @@ fn an_await_is_one_match_on_a_guarded_future() {
     let output = body(&quote!(pool.get().await));
     let expected = text(quote! {
         match ::cancel_context::private::guard(
-            match ::cancel_context::private::enter(&ctx, &__SITES[0]) {
-                ::core::result::Result::Ok(__context) => __context,
-                ::core::result::Result::Err(__cancelled) => return __leave(__cancelled),
+            {
+                if ::cancel_context::private::has_ended(&ctx, &__SITES[0]) {
+                    return __leave(::cancel_context::private::ended(&ctx, &__SITES[0]))
+                }
+                ::cancel_context::private::context(&ctx)
             },
             ::core::future::IntoFuture::into_future(pool.get()),
-            &mut __waiter,
-            &__SITES[0]
+            __kept
         ).await {
             __output => match __output {
                 #[allow(unreachable_code)]
-                ::core::result::Result::Ok(__value) => (__value,).0,
-                ::core::result::Result::Err(__cancelled) => return __leave(__cancelled),
+                (::core::result::Result::Ok(__value), __back) => {
+                    __kept = __back;
+                    (__value,).0
+                }
+                (::core::result::Result::Err(__cancelled), _) => return __leave(
+                    ::cancel_context::private::left(__cancelled, &__SITES[0])
+                ),
             },
         }
     });
@@ -56,7 +62,7 @@ fn the_prelude_has_one_static_per_site() {
     assert!(
         output.contains(&text(quote! {
             let __leave = ::cancel_context::FromCancelled::from_cancelled;
-            let mut __waiter = ::cancel_context::private::Waiter::new();
+            let mut __kept = ::cancel_context::private::Kept::new();
         })),
         "{output}"
     );
@@ -79,7 +85,7 @@ fn the_context_is_owned_where_the_operand_may_move_it() {
         quote!(async { ctx.check() }),
     ] {
         let output = body(&quote!(#borrowed.await));
-        assert!(!output.contains("enter_owned"), "{borrowed}");
+        assert!(!output.contains("private :: hold"), "{borrowed}");
     }
     for moved in [
         quote!(f(ctx)),
@@ -90,7 +96,7 @@ fn the_context_is_owned_where_the_operand_may_move_it() {
         quote!(f(Request { ctx })),
     ] {
         let output = body(&quote!(#moved.await));
-        assert!(output.contains("enter_owned"), "{moved}");
+        assert!(output.contains("private :: hold"), "{moved}");
     }
 }
 
@@ -106,8 +112,8 @@ fn on_cancel_sees_what_happened() {
     );
     assert!(
         output.contains(&text(quote! {
-            ::core::result::Result::Err(__cancelled) => {
-                let cancelled = __cancelled;
+            (::core::result::Result::Err(__cancelled), _) => {
+                let cancelled = ::cancel_context::private::left(__cancelled, &__SITES[0]);
                 let _ = &cancelled;
                 #[allow(unreachable_code, clippy::diverging_sub_expression)]
                 return Reply::from(cancelled);
@@ -175,7 +181,7 @@ fn nested_blocks_and_closures_find_the_context_they_are_polled_in() {
     // Each is left on its own.
     assert_eq!(output.matches("unwind").count(), 3, "{output}");
     // Nothing in the function's own body is guarded.
-    assert!(!output.contains("__waiter") && !output.contains("__leave"));
+    assert!(!output.contains("__kept") && !output.contains("__leave"));
     let kinds: Vec<_> = body_sites(nested)
         .into_iter()
         .map(|site| site.kind)
@@ -193,7 +199,7 @@ fn a_shield_derives_a_context_and_marks_its_awaits() {
         "{output}"
     );
     assert!(
-        output.contains("private :: shielded (:: cancel_context :: private :: guard (match"),
+        output.contains("private :: shielded (:: cancel_context :: private :: guard ({"),
         "{output}"
     );
     let timed = body(&quote!(#[shield(timeout = limit)] let x = save().await;));

@@ -53,7 +53,7 @@ fn options_name_the_context() {
         ),
     );
     assert!(
-        taken.contains(&text(quote!(::cancel_context::private::enter(
+        taken.contains(&text(quote!(::cancel_context::private::has_ended(
             &cx,
             &__SITES[0]
         ))))
@@ -68,7 +68,12 @@ fn options_name_the_context() {
     );
     assert!(injected.contains(&text(quote!((__ctx: impl crate::rt::AsContext, ctx: u8)))));
     assert!(injected.contains(&text(quote!(let cx: &crate::rt::Context =))));
-    assert!(injected.contains(&text(quote!(crate::rt::private::enter(&cx, &__SITES[0])))));
+    assert!(
+        injected.contains(&text(quote!(crate::rt::private::has_ended(
+            &cx,
+            &__SITES[0]
+        ))))
+    );
 }
 
 #[test]
@@ -189,7 +194,7 @@ fn a_function_without_awaits_has_no_statics() {
         }
     ));
     assert!(
-        !output.contains("__SITES") && !output.contains("__waiter"),
+        !output.contains("__SITES") && !output.contains("__kept"),
         "{output}"
     );
 }

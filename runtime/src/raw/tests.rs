@@ -1,0 +1,89 @@
+//! What the handles, cells and words of [`super`] own and give back.
+
+use super::{Handle, Lend, Loose, OnceArc, Slot, Tagged, Target};
+use std::sync::Arc;
+
+#[test]
+fn counts_follow_clones_and_drops() {
+    let value = Arc::new(7);
+    let handle = Handle::shared(Arc::clone(&value));
+    let second = handle.clone();
+    assert_eq!(Arc::strong_count(&value), 3);
+    assert_eq!(handle.strong_count(), 3);
+    assert_eq!(handle.address(), second.address());
+    drop(handle);
+    assert_eq!(Arc::strong_count(&value), 2);
+    assert_eq!(second.into_arc().as_deref(), Some(&7));
+    assert_eq!(Arc::strong_count(&value), 1);
+}
+
+#[test]
+fn roots_have_no_value_and_no_count() {
+    let background = Handle::<u64>::background();
+    assert!(matches!(background.clone().target(), Target::Background));
+    assert!(matches!(Handle::<u64>::todo().target(), Target::Todo));
+    assert_eq!(background.strong_count(), 0);
+    assert!(background.into_arc().is_none());
+}
+
+struct Text;
+
+impl Lend for Text {
+    type Value<'a> = &'a str;
+
+    fn shorten<'short, 'long: 'short>(value: &'short &'long str) -> &'short &'short str {
+        value
+    }
+}
+
+#[test]
+fn a_slot_has_what_is_lent_and_gives_it_back_after_a_panic() {
+    let slot = Slot::<Text>::new(&"");
+    let seen = || slot.look(|text| (*text).to_owned());
+    let (outer, inner) = ("outer".to_owned(), "inner".to_owned());
+    slot.lend(Some(&outer.as_str()), || {
+        let nested = std::panic::AssertUnwindSafe(|| {
+            slot.lend(Some(&inner.as_str()), || {
+                assert_eq!(seen(), "inner");
+                std::panic::panic_any(1)
+            })
+        });
+        std::panic::catch_unwind(nested).unwrap_err();
+        assert_eq!(seen(), "outer");
+    });
+    assert_eq!(seen(), "");
+}
+
+#[test]
+fn the_first_value_that_is_set_stays_and_is_dropped_with_its_cell() {
+    let (first, second) = (Arc::new(1), Arc::new(2));
+    let cell = OnceArc::new();
+    assert!(cell.get().is_none() && cell.get_arc().is_none());
+    assert!(cell.set(Arc::clone(&first)).is_none());
+    assert_eq!(cell.set(Arc::clone(&second)).as_deref(), Some(&2));
+    assert_eq!(Arc::strong_count(&second), 1);
+    assert_eq!(
+        (cell.get(), cell.get_arc().as_deref()),
+        (Some(&1), Some(&1))
+    );
+    assert_eq!(Arc::strong_count(&first), 2);
+    drop(cell);
+    assert_eq!(Arc::strong_count(&first), 1);
+}
+
+#[test]
+fn a_word_has_what_it_borrows_with_a_box_and_without() {
+    let (one, two) = (1_u64, 2_u64);
+    let counted = Arc::new(());
+    let mut word = Tagged::<u64, Arc<()>>::new(&one);
+    assert_eq!((*word.borrowed(), word.value().is_some()), (1, false));
+    assert!(word.into_box().is_none());
+    let boxed = Box::new(Loose::new(Arc::clone(&counted)));
+    let mut word = Tagged::boxed(&one, boxed);
+    assert_eq!((*word.borrowed(), word.value().is_some()), (1, true));
+    let boxed = word.into_box().expect("it was given one");
+    let word = Tagged::boxed(&two, boxed);
+    assert_eq!((*word.borrowed(), Arc::strong_count(&counted)), (2, 2));
+    drop(word);
+    assert_eq!(Arc::strong_count(&counted), 1);
+}
