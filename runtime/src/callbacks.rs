@@ -8,9 +8,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::thread::ThreadId;
 
 use crate::context::Context;
+use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Condvar, Mutex, wait};
 use crate::tree::Node;
 use crate::waiters::guarded;
@@ -223,7 +223,7 @@ impl Callback for Interrupt {
             let mut alert = self.alert.lock();
             match *alert {
                 Alert::Armed(_) => {
-                    let running = Alert::Running(std::thread::current().id());
+                    let running = Alert::Running(thread::current().id());
                     std::mem::replace(&mut *alert, running)
                 }
                 _ => return,
@@ -244,7 +244,7 @@ impl Interrupt {
     /// Afterwards the function does not run (invariant 3); the caller drops it.
     fn disarm(&self) -> Option<Alert> {
         let mut alert = self.alert.lock();
-        let me = std::thread::current().id();
+        let me = thread::current().id();
         while matches!(*alert, Alert::Running(thread) if thread != me) {
             alert = wait(&self.over, alert);
         }

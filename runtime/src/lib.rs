@@ -127,6 +127,8 @@ mod exits;
 mod guard;
 mod implicit;
 mod leaving;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod memory;
 mod owner;
 mod prospects;

@@ -25,7 +25,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::thread::LocalKey;
 
-use crate::sync::{AtomicPtr, Ordering};
+use crate::sync::{self, AtomicPtr, Ordering};
 
 const BACKGROUND: usize = 1;
 const TODO: usize = 2;
@@ -191,6 +191,11 @@ impl<T> OnceArc<T> {
         Some(unsafe { pointer.as_ref() })
     }
 
+    /// Whether it is set, for who has it alone.
+    pub(crate) fn is_set(&mut self) -> bool {
+        !sync::latest(&mut self.pointer).is_null()
+    }
+
     pub(crate) fn get_arc(&self) -> Option<Arc<T>> {
         // Acquire: pairs with the exchange in `set`.
         let pointer = NonNull::new(self.pointer.load(Ordering::Acquire))?;
@@ -218,8 +223,7 @@ impl<T> OnceArc<T> {
 
 impl<T> Drop for OnceArc<T> {
     fn drop(&mut self) {
-        // Relaxed: a unique reference is ordered after all else.
-        let pointer = self.pointer.load(Ordering::Relaxed);
+        let pointer = sync::latest(&mut self.pointer);
         if !pointer.is_null() {
             // SAFETY:
             // - from `Arc::into_raw`, with the same `T`: by invariant 4.

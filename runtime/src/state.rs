@@ -22,7 +22,7 @@
 //! listed; and a node that was unlinked while it was marked, was so before its source's list was read
 //! under that source's lock, so that whoever was told of the cancel finds it unlinked, and looks.
 
-use crate::sync::{AtomicU8, Ordering};
+use crate::sync::{self, AtomicU8, Ordering};
 
 /// What a look at the byte tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,10 +51,10 @@ pub(crate) struct State(AtomicU8);
 impl State {
     /// That of what has no sources: nobody but itself can end it.
     pub(crate) const fn live() -> Self {
-        Self(AtomicU8::new(LIVE))
+        Self(sync::constant(LIVE))
     }
 
-    pub(crate) const fn unlinked() -> Self {
+    pub(crate) fn unlinked() -> Self {
         Self(AtomicU8::new(UNLINKED))
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sync::OnceLock;
+use crate::sync::{self, OnceLock};
 
 /// Nanoseconds since the first instant that this process has asked for. Of what is more than 292 years
 /// from there, only the direction is kept.
@@ -20,7 +20,7 @@ impl Tick {
 
     /// By the system's clock.
     pub(crate) fn now() -> Self {
-        Self::of(Instant::now())
+        Self::of(sync::now())
     }
 
     #[inline]

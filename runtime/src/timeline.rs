@@ -17,7 +17,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 use std::thread::Thread;
 
-use crate::sync::{Mutex, OnceLock};
+use crate::sync::{LazyLock, Mutex, OnceLock};
 use crate::tick::Tick;
 use crate::tree::Node;
 
@@ -92,15 +92,15 @@ impl Timeline {
     }
 
     fn system() -> &'static Arc<Self> {
-        static SYSTEM: OnceLock<Arc<Timeline>> = OnceLock::new();
-        SYSTEM.get_or_init(|| {
-            Arc::new(Self {
+        static SYSTEM: LazyLock<Arc<Timeline>> = LazyLock::new(|| {
+            Arc::new(Timeline {
                 #[cfg(feature = "tokio")]
                 runtime: None,
                 alarms: Mutex::default(),
                 stopped: OnceLock::new(),
             })
-        })
+        });
+        LazyLock::force(&SYSTEM)
     }
 
     fn is_system(&self) -> bool {
@@ -158,7 +158,7 @@ impl Timeline {
     }
 
     /// Expires what is due; then notes the driver and returns when the next alarm rings.
-    fn turn(&self, driver: &Waker) -> Option<Tick> {
+    pub(crate) fn turn(&self, driver: &Waker) -> Option<Tick> {
         loop {
             let driver = driver.clone();
             let now = self.now();

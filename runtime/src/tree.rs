@@ -27,7 +27,7 @@ use crate::context::Context;
 use crate::deadline::{Deadline, Moment};
 use crate::raw::OnceArc;
 use crate::state::{Known, State};
-use crate::sync::Mutex;
+use crate::sync::{self, Mutex};
 use crate::tick::Tick;
 use crate::timeline::When;
 use crate::value::Value;
@@ -62,7 +62,7 @@ pub(crate) struct Node {
 
 // With its two counts it takes 80 bytes.
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<Node>() == 64);
+const _: () = assert!(size_of::<Node>() == 64 || sync::IS_MODELLED);
 
 impl Node {
     pub(crate) fn new(lineage: Context, role: Role) -> Arc<Self> {
@@ -111,6 +111,11 @@ impl Node {
     /// Who waits here, if anybody has ever.
     pub(crate) fn present_links(&self) -> Option<&Mutex<Links>> {
         self.links.get()
+    }
+
+    /// Whether there are any, for who has the node alone.
+    pub(crate) fn has_links(&mut self) -> bool {
+        self.links.is_set()
     }
 
     /// As [`present_links`](Self::present_links), made if need be.

@@ -393,9 +393,9 @@ impl Node {
     }
 
     /// For a node that is dropped while it waits for itself only, for the sake of its future.
-    pub(crate) fn unlink_before_drop(&self) {
-        if let Some(links) = self.present_links() {
-            self.unlink(links.lock());
+    pub(crate) fn unlink_before_drop(&mut self) {
+        if self.has_links() {
+            self.unlink(self.links().lock());
         }
     }
 }

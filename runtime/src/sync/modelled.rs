@@ -1,0 +1,110 @@
+//! What is in the models of another form than in `std`.
+
+use std::marker::PhantomData;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use loom::lazy_static::Lazy;
+use loom::sync::atomic::{self, AtomicPtr, AtomicUsize, Ordering};
+
+/// Whether the cells are those of a model.
+pub(crate) const IS_MODELLED: bool = true;
+
+/// A byte, which loom knows of unless it is a constant: what is in a `static` is of no execution.
+#[derive(Debug)]
+pub(crate) enum AtomicU8 {
+    Constant(u8),
+    Shared(atomic::AtomicU8),
+}
+
+/// A byte that is never changed, for a `static`.
+pub(crate) const fn constant(value: u8) -> AtomicU8 {
+    AtomicU8::Constant(value)
+}
+
+impl AtomicU8 {
+    pub(crate) fn new(value: u8) -> Self {
+        Self::Shared(atomic::AtomicU8::new(value))
+    }
+
+    fn shared(&self) -> &atomic::AtomicU8 {
+        match self {
+            Self::Constant(_) => panic!("a constant was to be changed"),
+            Self::Shared(cell) => cell,
+        }
+    }
+
+    pub(crate) fn load(&self, order: Ordering) -> u8 {
+        match self {
+            Self::Constant(value) => *value,
+            Self::Shared(cell) => cell.load(order),
+        }
+    }
+
+    /// As an exchange: loom does not know that a store cannot come between the two halves of one, and
+    /// would let both be the last.
+    pub(crate) fn store(&self, value: u8, order: Ordering) {
+        self.shared().swap(value, order);
+    }
+
+    pub(crate) fn compare_exchange(
+        &self,
+        current: u8,
+        new: u8,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u8, u8> {
+        self.shared()
+            .compare_exchange(current, new, success, failure)
+    }
+}
+
+/// The pointer in a cell that nobody else can reach any more.
+///
+/// The last count of a shared value is dropped after all else that was done with it; loom does not know
+/// of the counts, but that a change finds the last change before it.
+pub(crate) fn latest<T>(cell: &mut AtomicPtr<T>) -> *mut T {
+    let null = std::ptr::null_mut();
+    let found = cell.compare_exchange(null, null, Ordering::Relaxed, Ordering::Relaxed);
+    found.unwrap_or_else(|found| found)
+}
+
+/// A value that each execution of a model makes anew.
+pub(crate) struct LazyLock<T: 'static>(Lazy<T>);
+
+impl<T> LazyLock<T> {
+    pub(crate) const fn new(init: fn() -> T) -> Self {
+        Self(Lazy {
+            init,
+            _p: PhantomData,
+        })
+    }
+
+    pub(crate) fn force(this: &'static Self) -> &'static T {
+        this.0.get()
+    }
+}
+
+/// Seconds on the clock of the execution.
+static CLOCK: LazyLock<AtomicUsize> = LazyLock::new(|| AtomicUsize::new(0));
+
+/// When that clock stood at zero.
+fn zero() -> Instant {
+    static ZERO: OnceLock<Instant> = OnceLock::new();
+    *ZERO.get_or_init(Instant::now)
+}
+
+pub(crate) fn now() -> Instant {
+    // Relaxed: two threads that do not synchronise may read clocks in any order.
+    at(LazyLock::force(&CLOCK).load(Ordering::Relaxed))
+}
+
+/// The instant at which the clock shows `seconds`.
+pub(crate) fn at(seconds: usize) -> Instant {
+    zero() + Duration::from_secs(seconds as u64)
+}
+
+/// Time passes.
+pub(crate) fn pass(seconds: usize) {
+    LazyLock::force(&CLOCK).fetch_add(seconds, Ordering::Relaxed);
+}
