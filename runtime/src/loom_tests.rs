@@ -9,9 +9,14 @@
 //! So the models use contexts, nodes and [`UntilCancelled`]; no scopes, and no runtime. Time passes when a
 //! model says so, and what a driver does is done by its threads.
 
+mod cancel;
 mod completion;
 mod deadlines;
+mod derive;
+mod drop;
 mod once_arc;
+mod register;
+mod state;
 
 use std::cell::Cell;
 use std::pin::Pin;

@@ -191,6 +191,18 @@ impl<T> OnceArc<T> {
         Some(unsafe { pointer.as_ref() })
     }
 
+    /// As [`get`](Self::get). If it is not set, whoever sets it later sees all that came before this.
+    pub(crate) fn look(&self) -> Option<&T> {
+        let null = std::ptr::null_mut();
+        // Release: pairs with the exchange in `set`, which reads the null that is written here. Acquire: as
+        // in `get`.
+        let found =
+            (self.pointer).compare_exchange(null, null, Ordering::AcqRel, Ordering::Acquire);
+        let pointer = NonNull::new(found.err()?)?;
+        // SAFETY: valid for reads for the lifetime of `self`: as in `get`.
+        Some(unsafe { pointer.as_ref() })
+    }
+
     /// Whether it is set, for who has it alone.
     pub(crate) fn is_set(&mut self) -> bool {
         !sync::latest(&mut self.pointer).is_null()

@@ -12,6 +12,8 @@
 //! Invariants:
 //! 1. `Ended` is final, and is stored after the end itself, by whoever finds the end first; that of a leaf,
 //!    when the end of its source is stored (invariant 6 of [`crate::waiters`]).
+//!    Nobody announces a node after its end was stored, or else who stores it finds the node's lists, and
+//!    marks all in them (invariant 3 of [`crate::waiters`]).
 //! 2. All other changes are made under the node's lock. Whoever unlinks it, changes the state before it
 //!    is taken out of its sources' lists.
 //! 3. `Live` and `Timed`: all sources list the node, and each of them was live or timed (or never

@@ -215,6 +215,11 @@ impl Node {
         Some(end)
     }
 
+    /// Whether no end was stored. Then whoever stores one later finds the lists that were made before.
+    pub(crate) fn is_before_end(&self) -> bool {
+        self.end.look().is_none()
+    }
+
     fn store(&self, end: Arc<End>) {
         // The first one stands (invariant 1).
         let late = self.end.set(end);

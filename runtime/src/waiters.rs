@@ -20,7 +20,9 @@
 //!    Who registers enters the list under that lock, links the nodes above, and looks at the end
 //!    after that. Either the taker finds the entry, or the lock orders the stored end before the
 //!    look. Whoever linked a node above looks for that node, too: another one may have registered
-//!    below it and relied on the link while it was made.
+//!    below it and relied on the link while it was made. Who cancels a node without lists takes no lock;
+//!    so who has made them looks at the end by a change of it ([`crate::raw::OnceArc::look`]): either that
+//!    finds the end, or who stores it later finds the lists.
 //! 4. Marking comes first, waking after: when the first waker runs, all of the subtree has ended.
 //!    Wakers below other wakers (members of a `FuturesUnordered`) run before those above them, so
 //!    that the innermost await is ready to be polled when the outer one looks.
@@ -300,9 +302,11 @@ impl Node {
         let linked = || above.iter().rev().chain([self]);
         linked().for_each(|node| node.announce());
         // Who is live, is so all the way up; otherwise the ends of all above are found out.
-        if self.state.is_live() || (self.end().is_none() && above.is_empty()) {
+        if self.state.is_live() {
             return;
         }
+        self.end();
+        // One above may have been found ended when it was announced.
         let ended = linked().filter(|node| node.stored_end().is_some());
         ended.for_each(Self::finish);
     }
@@ -323,7 +327,8 @@ impl Node {
     /// Finds out whether this linked node will be told of its end.
     pub(crate) fn announce(&self) {
         let links = self.links().lock();
-        if !links.is_linked() {
+        // By invariant 3, before anybody relies on its state.
+        if !links.is_linked() || !self.is_before_end() {
             return;
         }
         let mut is_timed = matches!(self.role, Role::Deadline(_));
