@@ -17,6 +17,7 @@ mod drop;
 mod once_arc;
 mod register;
 mod state;
+mod wakers;
 
 use std::cell::Cell;
 use std::pin::Pin;

@@ -41,6 +41,40 @@ fn the_first_waiter_of_a_grandchild_is_told() {
 }
 
 #[test]
+fn the_second_waiter_of_a_leaf_is_told_and_so_is_the_first() {
+    check(3, || {
+        let (root, canceller) = Context::background().with_cancel();
+        let (leaf, _canceller) = root.with_cancel();
+        let mut first = Waiting::on(&leaf);
+        let waited_for = leaf.clone();
+        let ((), mut second) = race(move || canceller.cancel(), move || Waiting::on(&waited_for));
+        first.assert_told();
+        second.assert_told();
+        drop((first, second));
+        assert_left(&root);
+        assert_left(&leaf);
+    });
+}
+
+#[test]
+fn who_waits_below_a_leaf_is_told_and_so_is_the_leaf() {
+    check(3, || {
+        let (root, canceller) = Context::background().with_cancel();
+        let (leaf, _canceller) = root.with_cancel();
+        let (below, _canceller) = leaf.with_cancel();
+        let mut first = Waiting::on(&leaf);
+        let waited_for = below.clone();
+        let ((), mut second) = race(move || canceller.cancel(), move || Waiting::on(&waited_for));
+        first.assert_told();
+        second.assert_told();
+        drop((first, second));
+        for context in [&root, &leaf, &below] {
+            assert_left(context);
+        }
+    });
+}
+
+#[test]
 fn two_who_come_at_once_are_told() {
     check(1, || {
         let (root, canceller) = Context::background().with_cancel();
@@ -56,5 +90,26 @@ fn two_who_come_at_once_are_told() {
         drop((first, second));
         assert_left(&root);
         assert_left(&child);
+    });
+}
+
+#[test]
+fn who_comes_below_a_leaf_whose_waiter_goes_is_told() {
+    check(2, || {
+        let (root, canceller) = Context::background().with_cancel();
+        let (leaf, _canceller) = root.with_cancel();
+        let (below, _canceller) = leaf.with_cancel();
+        let goes = Waiting::on(&leaf);
+        let waited_for = below.clone();
+        let ((), mut comes, ()) = race_three(
+            move || drop(goes),
+            move || Waiting::on(&waited_for),
+            move || canceller.cancel(),
+        );
+        comes.assert_told();
+        drop(comes);
+        for context in [&root, &leaf, &below] {
+            assert_left(context);
+        }
     });
 }
