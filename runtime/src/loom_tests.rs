@@ -14,6 +14,7 @@ mod completion;
 mod deadlines;
 mod derive;
 mod drop;
+mod merges;
 mod once_arc;
 mod register;
 mod state;

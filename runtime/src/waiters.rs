@@ -332,16 +332,21 @@ impl Node {
             return;
         }
         let mut is_timed = matches!(self.role, Role::Deadline(_));
+        // A merge of all its sources outlives some of them.
+        let is_for_all = matches!(self.role, Role::All(_));
+        let mut is_outlived = is_for_all;
         for source in self.waited_sources() {
             match source.state.get() {
                 Known::Live => {}
                 Known::Timed => is_timed = true,
-                // A merge of all its sources outlives some of them.
-                Known::Ended if matches!(self.role, Role::All(_)) => {}
+                Known::Ended if is_for_all => continue,
                 Known::Linked | Known::Unlinked | Known::Ended => return,
             }
+            is_outlived = false;
         }
-        self.state.announce(is_timed);
+        if !is_outlived {
+            self.state.announce(is_timed);
+        }
     }
 
     /// Takes the node out of its sources' lists if nobody waits any more; to be dropped.

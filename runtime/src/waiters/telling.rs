@@ -47,8 +47,12 @@ impl Node {
         let mut next = vec![Arc::clone(self)];
         while let Some(node) = next.pop() {
             // A merge of all its sources may live on. Every way to a node twice leads through a merge.
-            if node.is_merge() && !merges_seen.insert(Arc::as_ptr(&node)) {
-                continue;
+            if node.is_merge() {
+                if !merges_seen.insert(Arc::as_ptr(&node)) {
+                    continue;
+                }
+                // Of two who end its last sources at once, the one who comes here second sees both ends.
+                drop(node.links().lock());
             }
             // It is about to be told: so it does not know yet.
             node.settle(&mut moment);
