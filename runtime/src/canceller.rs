@@ -177,8 +177,9 @@ impl Cancellers {
     }
 
     pub(crate) fn any_left(&self) -> bool {
-        // Acquire: pairs with `remove`.
-        self.count.load(Ordering::Acquire) > 0
+        // A change, not a load: who removes the last one after this, sees what came before, such as a callback
+        // that was added. Release: pairs with `remove`. Acquire: who finds none, sees what the last one did.
+        self.count.fetch_add(0, Ordering::AcqRel) > 0
     }
 }
 
