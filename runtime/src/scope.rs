@@ -177,7 +177,7 @@ pub(crate) struct Scope {
 }
 
 static BACKGROUND: Context = Context::background();
-static NEVER: State = State::live();
+static NEVER: State = State::of_root();
 const OUTERMOST: Frame<'static> = Frame {
     context: &BACKGROUND,
     anchor: 0,

@@ -7,7 +7,7 @@
 //! Unlinked <-> Linked -> Live | Timed -> Unlinked        any of them -> Ended
 //! ```
 //!
-//! What has no sources, and no deadline, is live from the beginning, and stays so until it has ended.
+//! What has no sources, and no deadline, is `Alone` instead of unlinked.
 //!
 //! Invariants:
 //! 1. `Ended` is final, and is stored after the end itself, by whoever finds the end first; that of a leaf,
@@ -32,6 +32,8 @@ use crate::sync::{self, AtomicU8, Ordering};
 pub(crate) enum Known {
     /// It has not ended: it would have been told.
     Live,
+    /// It has not ended: it has no sources, and nobody lists it.
+    Alone,
     /// It would have been told, except of a deadline that has just passed.
     Timed,
     /// Its sources list it; whether they will be told themselves is not known.
@@ -42,6 +44,7 @@ pub(crate) enum Known {
 }
 
 const LIVE: u8 = Known::Live as u8;
+const ALONE: u8 = Known::Alone as u8;
 const TIMED: u8 = Known::Timed as u8;
 const LINKED: u8 = Known::Linked as u8;
 const UNLINKED: u8 = Known::Unlinked as u8;
@@ -51,9 +54,14 @@ const ENDED: u8 = Known::Ended as u8;
 pub(crate) struct State(AtomicU8);
 
 impl State {
-    /// That of what has no sources: nobody but itself can end it.
-    pub(crate) const fn live() -> Self {
+    /// That of what never ends.
+    pub(crate) const fn of_root() -> Self {
         Self(sync::constant(LIVE))
+    }
+
+    /// That of what has no sources: nobody but itself can end it.
+    pub(crate) fn alone() -> Self {
+        Self(AtomicU8::new(ALONE))
     }
 
     pub(crate) fn unlinked() -> Self {
@@ -65,7 +73,7 @@ impl State {
     pub(crate) fn is_live(&self) -> bool {
         // Relaxed: nothing is read on the strength of it. Whoever has to see an end was told of it by
         // whoever stored it, and then finds the state that was stored before.
-        self.0.load(Ordering::Relaxed) == LIVE
+        self.0.load(Ordering::Relaxed) <= ALONE
     }
 
     #[inline]
@@ -73,6 +81,7 @@ impl State {
         // Acquire: who finds `Ended`, finds the end as well.
         match self.0.load(Ordering::Acquire) {
             LIVE => Known::Live,
+            ALONE => Known::Alone,
             TIMED => Known::Timed,
             LINKED => Known::Linked,
             UNLINKED => Known::Unlinked,
@@ -88,6 +97,7 @@ impl State {
     /// All sources list it now; the caller holds the node's lock.
     pub(crate) fn link(&self) {
         self.change(UNLINKED, LINKED);
+        self.change(ALONE, LINKED);
     }
 
     /// It will be told, of all but deadlines if `is_timed`; the caller holds the node's lock.
@@ -95,10 +105,11 @@ impl State {
         self.change(LINKED, if is_timed { TIMED } else { LIVE });
     }
 
-    /// Its sources will not list it any more; the caller holds the node's lock.
-    pub(crate) fn unlink(&self) {
+    /// Its sources will not list it any more, if it has any; the caller holds the node's lock.
+    pub(crate) fn unlink(&self, has_sources: bool) {
+        let unlinked = if has_sources { UNLINKED } else { ALONE };
         for known in [LINKED, LIVE, TIMED] {
-            self.change(known, UNLINKED);
+            self.change(known, unlinked);
         }
     }
 

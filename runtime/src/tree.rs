@@ -77,7 +77,7 @@ impl Node {
             node.adopt_present_end();
         }
         if node.is_told_by_nobody() {
-            node.state = State::live();
+            node.state = State::alone();
         }
         Arc::new(node)
     }
@@ -179,7 +179,7 @@ impl Node {
         loop {
             match node.state.get() {
                 Known::Ended => return true,
-                Known::Live => return false,
+                Known::Live | Known::Alone => return false,
                 Known::Linked => node.announce(),
                 Known::Timed | Known::Unlinked => {}
             }
@@ -233,7 +233,7 @@ impl Node {
         loop {
             match node.state.get() {
                 Known::Ended => return true,
-                Known::Live => return false,
+                Known::Live | Known::Alone => return false,
                 Known::Timed | Known::Linked | Known::Unlinked => {}
             }
             match &node.role {

@@ -47,7 +47,9 @@ fn two_waiters_that_go_unlink_what_is_above() {
         let (other, _canceller) = middle.with_cancel();
         let (first, second) = (Waiting::on(&one), Waiting::on(&other));
         race(move || drop(first), move || drop(second));
-        for context in [&root, &middle, &one, &other] {
+        assert_left(&root);
+        assert_eq!(node(&root).state.get(), Known::Alone);
+        for context in [&middle, &one, &other] {
             assert_left(context);
             assert_eq!(node(context).state.get(), Known::Unlinked);
         }

@@ -102,6 +102,6 @@ fn who_goes_leaves_a_node_that_is_not_live() {
         let announced = child.clone();
         race(move || drop(goes), move || node(&announced).announce());
         assert_eq!(node(&child).state.get(), Known::Unlinked);
-        assert_eq!(node(&parent).state.get(), Known::Unlinked);
+        assert_eq!(node(&parent).state.get(), Known::Alone);
     });
 }

@@ -1,0 +1,208 @@
+//! Entering a node in the lists of its sources, and taking it out.
+//!
+//! Lists and lock order are those of [`crate::waiters`], whose invariants 2, 3 and 6 this keeps.
+
+use std::sync::Arc;
+
+use super::{Keys, Links, Place};
+use crate::raw::Borrowed;
+use crate::roster::{Key, Listed};
+use crate::state::Known;
+use crate::sync::MutexGuard;
+use crate::tree::{Node, Role};
+
+/// Linking.
+impl Node {
+    /// The nearest nodes above that can end by themselves.
+    fn waited_sources(&self) -> impl Iterator<Item = Borrowed<'_, Self>> {
+        self.sources()
+            .iter()
+            .filter_map(|source| source.anchor()?.shared())
+    }
+
+    /// Whether it ends by itself only, and not by time.
+    pub(crate) fn is_told_by_nobody(&self) -> bool {
+        !matches!(self.role, Role::Deadline(_)) && self.waited_sources().next().is_none()
+    }
+
+    /// That of a node which can be a leaf.
+    pub(super) fn only_source(&self) -> Option<Borrowed<'_, Self>> {
+        if self.is_merge() {
+            return None;
+        }
+        self.waited_sources().next()
+    }
+
+    /// Has the waker of a leaf moved here, so that others can wait as well; unless its source has ended: then
+    /// the others will see so.
+    pub(super) fn make_room(&self, links: &mut Links) {
+        let (Place::Leaf(at, own), Some(source)) = (&links.place, self.only_source()) else {
+            return;
+        };
+        let (at, own) = (*at, *own);
+        let mut above = source.links().lock();
+        if source.state.get() == Known::Ended {
+            // Whoever ends the source may have marked this node as a leaf, and is about to take its waker.
+            self.state.end();
+            return;
+        }
+        let leaf = above.roster.demote(at);
+        drop(above);
+        links.place = Place::Child((Some(at), Vec::new()));
+        // The caller has the node at hand: the handle that is dropped here is not the last one.
+        if let Some(Listed::Leaf(_, Some(waiter))) = leaf {
+            links.roster.push_reserved(own, Listed::Waiter(waiter));
+        }
+    }
+
+    /// Lists one who waits below; gives this node if it is not linked itself.
+    pub(super) fn list(self: &Arc<Self>, listed: Listed) -> (Key, Option<Arc<Self>>) {
+        let mut links = self.links().lock();
+        self.make_room(&mut links);
+        let key = links.roster.push(listed);
+        (key, (!links.is_linked()).then(|| Arc::clone(self)))
+    }
+
+    /// Has all sources list this node; gives those that are not linked themselves.
+    pub(super) fn enter_at_sources(self: &Arc<Self>, links: &mut Links) -> Vec<Arc<Self>> {
+        let mut unlinked = Vec::new();
+        let mut keys = Keys::default();
+        for source in self.waited_sources() {
+            let (key, above) = source.list(Listed::Child(Arc::downgrade(self)));
+            unlinked.extend(above);
+            if keys.0.is_none() {
+                keys.0 = Some(key);
+            } else {
+                keys.1.push(key);
+            }
+        }
+        links.place = Place::Child(keys);
+        unlinked
+    }
+
+    /// After the sources list it: has theirs list them, up to the root, arms the deadlines, and finds out
+    /// whether all of them will be told.
+    pub(super) fn complete_link(
+        self: &Arc<Self>,
+        links: MutexGuard<'_, Links>,
+        mut unlinked: Vec<Arc<Self>>,
+    ) {
+        self.arm(links);
+        let mut above = Vec::new();
+        while let Some(node) = unlinked.pop() {
+            let mut links = node.links().lock();
+            if links.is_linked() || links.is_idle() {
+                continue;
+            }
+            unlinked.extend(node.enter_at_sources(&mut links));
+            node.arm(links);
+            above.push(node);
+        }
+        let linked = || above.iter().rev().chain([self]);
+        linked().for_each(|node| node.announce());
+        // Who is live, is so all the way up; otherwise the ends of all above are found out.
+        if self.state.is_live() {
+            return;
+        }
+        self.end();
+        // One above may have been found ended when it was announced.
+        let ended = linked().filter(|node| node.stored_end().is_some());
+        ended.for_each(Self::finish);
+    }
+
+    /// Notes that the node is linked, and sets the alarm of its deadline.
+    fn arm(self: &Arc<Self>, mut links: MutexGuard<'_, Links>) {
+        self.state.link();
+        let driver = match &self.role {
+            Role::Deadline(deadline) => deadline.arm(self, &mut links.alarm),
+            _ => None,
+        };
+        drop(links);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+    }
+
+    /// Finds out whether this linked node will be told of its end.
+    pub(crate) fn announce(&self) {
+        let links = self.links().lock();
+        // By invariant 3, before anybody relies on its state.
+        if !links.is_linked() || !self.is_before_end() {
+            return;
+        }
+        let mut is_timed = matches!(self.role, Role::Deadline(_));
+        // A merge of all its sources outlives some of them.
+        let is_for_all = matches!(self.role, Role::All(_));
+        let mut is_outlived = is_for_all;
+        for source in self.waited_sources() {
+            match source.state.get() {
+                Known::Live => {}
+                Known::Timed => is_timed = true,
+                Known::Ended if is_for_all => continue,
+                Known::Linked | Known::Unlinked | Known::Alone | Known::Ended => return,
+            }
+            is_outlived = false;
+        }
+        if !is_outlived {
+            self.state.announce(is_timed);
+        }
+    }
+
+    /// Takes the node out of its sources' lists if nobody waits any more; to be dropped.
+    pub(super) fn unlink_if_idle(&self, links: MutexGuard<'_, Links>) -> Option<Listed> {
+        if links.is_idle() {
+            self.unlink(links)
+        } else {
+            None
+        }
+    }
+
+    /// Takes the node out of its sources' lists, and those that are idle then out of theirs, and so on; what
+    /// the source of a leaf has kept.
+    pub(super) fn unlink(&self, links: MutexGuard<'_, Links>) -> Option<Listed> {
+        let mut idle = Vec::new();
+        let leaf = self.unlink_here(links, &mut idle);
+        while let Some(node) = idle.pop() {
+            let links = node.links().lock();
+            if links.is_idle() {
+                node.unlink_here(links, &mut idle);
+            }
+        }
+        leaf
+    }
+
+    fn unlink_here(
+        &self,
+        mut links: MutexGuard<'_, Links>,
+        idle: &mut Vec<Arc<Self>>,
+    ) -> Option<Listed> {
+        if !links.is_linked() {
+            return None;
+        }
+        self.state.unlink(!self.is_told_by_nobody());
+        if let (Role::Deadline(deadline), Some(alarm)) = (&self.role, links.alarm.take()) {
+            deadline.disarm(alarm);
+        }
+        let keys = match std::mem::take(&mut links.place) {
+            Place::Unlinked => Keys::default(),
+            Place::Leaf(key, _) => (Some(key), Vec::new()),
+            Place::Child(keys) => keys,
+        };
+        let mut leaf = None;
+        for (source, key) in self.waited_sources().zip(keys.0.into_iter().chain(keys.1)) {
+            let mut links = source.links().lock();
+            leaf = links.roster.remove(key);
+            if links.is_idle() {
+                idle.push(Arc::clone(&source));
+            }
+        }
+        leaf
+    }
+
+    /// For a node that is dropped while it waits for itself only, for the sake of its future.
+    pub(crate) fn unlink_before_drop(&mut self) {
+        if self.has_links() {
+            self.unlink(self.links().lock());
+        }
+    }
+}
