@@ -35,8 +35,6 @@ mod clocks;
 mod deadlines;
 #[cfg(feature = "tokio")]
 mod executors;
-#[cfg(feature = "tokio")]
-mod random_trees;
 mod scope;
 mod shields;
 #[cfg(feature = "tokio")]
