@@ -9,6 +9,7 @@ use cancel_context::private::{children, waiting};
 use cancel_context::{AfterCancel, Context};
 use futures::channel::oneshot;
 
+use crate::support::bounds::within_bound;
 use crate::support::calls::Calls;
 use crate::support::{OnDrop, cause_of, end_of, panics};
 
@@ -244,33 +245,39 @@ fn a_source_that_panicked_frees_the_callbacks_that_waited_for_it() {
 // guarantee B9, B11
 #[test]
 fn callbacks_may_stop_each_other_and_themselves_from_two_threads() {
-    for _ in 0..200 {
-        let pairs = [
-            Context::background().with_cancel(),
-            Context::background().with_cancel(),
-        ];
-        let handles: [Arc<Mutex<Option<AfterCancel>>>; 2] = std::array::from_fn(|_| Arc::default());
-        let barrier = Arc::new(Barrier::new(2));
-        for (number, (context, _)) in pairs.iter().enumerate() {
-            let (other, barrier) = (Arc::clone(&handles[1 - number]), Arc::clone(&barrier));
-            let callback = context.after_cancel(move || {
-                barrier.wait();
-                let other = other.lock().unwrap().take();
-                assert!(!other.unwrap().stop(), "it is running");
-            });
-            *handles[number].lock().unwrap() = Some(callback);
-        }
-        thread::scope(|scope| {
-            for (_, canceller) in &pairs {
-                scope.spawn(|| canceller.cancel());
+    within_bound(
+        "callbacks may stop each other and themselves from two threads",
+        || {
+            for _ in 0..200 {
+                let pairs = [
+                    Context::background().with_cancel(),
+                    Context::background().with_cancel(),
+                ];
+                let handles: [Arc<Mutex<Option<AfterCancel>>>; 2] =
+                    std::array::from_fn(|_| Arc::default());
+                let barrier = Arc::new(Barrier::new(2));
+                for (number, (context, _)) in pairs.iter().enumerate() {
+                    let (other, barrier) = (Arc::clone(&handles[1 - number]), Arc::clone(&barrier));
+                    let callback = context.after_cancel(move || {
+                        barrier.wait();
+                        let other = other.lock().unwrap().take();
+                        assert!(!other.unwrap().stop(), "it is running");
+                    });
+                    *handles[number].lock().unwrap() = Some(callback);
+                }
+                thread::scope(|scope| {
+                    for (_, canceller) in &pairs {
+                        scope.spawn(|| canceller.cancel());
+                    }
+                });
+                assert!(
+                    handles
+                        .iter()
+                        .all(|handle| handle.lock().unwrap().is_none())
+                );
             }
-        });
-        assert!(
-            handles
-                .iter()
-                .all(|handle| handle.lock().unwrap().is_none())
-        );
-    }
+        },
+    );
 }
 
 // guarantee B11; the symptom: an unregistration that waits for its callback holds up the caller
@@ -313,13 +320,18 @@ fn a_callback_stopped_while_another_one_runs_does_not_run() {
 // guarantee B9
 #[test]
 fn a_stopped_function_may_use_the_tree_while_it_is_dropped() {
-    let (context, canceller) = Context::background().with_cancel();
-    let (inner, watched) = (canceller.clone(), context.clone());
-    let on_drop = OnDrop::new(move || {
-        inner.cancel_with("from a drop");
-        assert_eq!(cause_of(&watched), "from a drop");
-    });
-    let callback = context.after_cancel(move || drop(on_drop));
-    assert!(callback.stop());
-    assert_eq!(cause_of(&context), "from a drop");
+    within_bound(
+        "a stopped function may use the tree while it is dropped",
+        || {
+            let (context, canceller) = Context::background().with_cancel();
+            let (inner, watched) = (canceller.clone(), context.clone());
+            let on_drop = OnDrop::new(move || {
+                inner.cancel_with("from a drop");
+                assert_eq!(cause_of(&watched), "from a drop");
+            });
+            let callback = context.after_cancel(move || drop(on_drop));
+            assert!(callback.stop());
+            assert_eq!(cause_of(&context), "from a drop");
+        },
+    );
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use cancel_context::private::{children, waiting};
 use cancel_context::{Canceller, Context};
 
+use crate::support::bounds::within_bound;
 use crate::support::foreign::{use_the_tree, watched};
 use crate::support::tasks::HandTask;
 use crate::support::{OnDrop, cause_of, end_of, panics};
@@ -70,44 +71,48 @@ impl ActingCause {
 // guarantee B9
 #[test]
 fn a_cause_may_use_the_tree_when_it_is_dropped() {
-    let (parent, child, canceller, child_canceller) = watched();
-    let drops = Arc::new(AtomicUsize::new(0));
-    let cause = || ActingCause::new(&parent, &canceller, &drops);
-    let mut task = HandTask::new(child.cancelled());
-    task.assert_pending();
-    child_canceller.cancel_with(cause());
-    assert_eq!(
-        (drops.load(SeqCst), cause_of(&child)),
-        (0, "an acting cause".into())
-    );
-    child_canceller.cancel_with(cause());
-    assert_eq!(drops.load(SeqCst), 1, "the one that came too late");
-    assert_eq!(cause_of(&parent), "from foreign code");
-    let far = Instant::now() + LONG;
-    drop(parent.without_cancel().with_deadline_cause(far, cause()));
-    assert_eq!(drops.load(SeqCst), 2, "the one that was never needed");
-    drop(task);
-    drop(child_canceller);
-    drop(child);
-    assert_eq!(drops.load(SeqCst), 3);
+    within_bound("a cause may use the tree when it is dropped", || {
+        let (parent, child, canceller, child_canceller) = watched();
+        let drops = Arc::new(AtomicUsize::new(0));
+        let cause = || ActingCause::new(&parent, &canceller, &drops);
+        let mut task = HandTask::new(child.cancelled());
+        task.assert_pending();
+        child_canceller.cancel_with(cause());
+        assert_eq!(
+            (drops.load(SeqCst), cause_of(&child)),
+            (0, "an acting cause".into())
+        );
+        child_canceller.cancel_with(cause());
+        assert_eq!(drops.load(SeqCst), 1, "the one that came too late");
+        assert_eq!(cause_of(&parent), "from foreign code");
+        let far = Instant::now() + LONG;
+        drop(parent.without_cancel().with_deadline_cause(far, cause()));
+        assert_eq!(drops.load(SeqCst), 2, "the one that was never needed");
+        drop(task);
+        drop(child_canceller);
+        drop(child);
+        assert_eq!(drops.load(SeqCst), 3);
+    });
 }
 
 // guarantee B9
 #[test]
 fn a_value_may_use_the_tree_when_it_is_dropped() {
-    let (parent, canceller) = Context::background().with_cancel();
-    let (context, inner) = (parent.clone(), canceller.clone());
-    let value = Mutex::new(Some(OnDrop::new(move || use_the_tree(&context, &inner))));
-    let child = parent
-        .with_name("above")
-        .with_value(value)
-        .with_timeout(LONG);
-    let callback = child.after_cancel(|| {});
-    let leaf = child.with_name("leaf");
-    drop((child, leaf));
-    assert_eq!(end_of(&parent), None);
-    assert!(callback.stop());
-    assert_eq!(cause_of(&parent), "from foreign code");
+    within_bound("a value may use the tree when it is dropped", || {
+        let (parent, canceller) = Context::background().with_cancel();
+        let (context, inner) = (parent.clone(), canceller.clone());
+        let value = Mutex::new(Some(OnDrop::new(move || use_the_tree(&context, &inner))));
+        let child = parent
+            .with_name("above")
+            .with_value(value)
+            .with_timeout(LONG);
+        let callback = child.after_cancel(|| {});
+        let leaf = child.with_name("leaf");
+        drop((child, leaf));
+        assert_eq!(end_of(&parent), None);
+        assert!(callback.stop());
+        assert_eq!(cause_of(&parent), "from foreign code");
+    });
 }
 
 // guarantee B9, B8

@@ -10,6 +10,7 @@ use cancel_context::private::children;
 use cancel_context::{Context, Kind, Origin};
 use futures::channel::oneshot;
 
+use crate::support::bounds::within_bound;
 use crate::support::tasks::HandTask;
 use crate::support::{OnDrop, cause_of, end_of, panics};
 
@@ -175,18 +176,23 @@ fn a_future_that_panics_leaves_the_context_alive_and_is_reported() {
 // guarantee B9
 #[test]
 fn the_future_may_use_the_tree_while_it_is_polled_and_dropped() {
-    let (parent, canceller) = Context::background().with_cancel();
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let (noted, watched) = (Arc::clone(&seen), parent.clone());
-    let on_drop = OnDrop::new(move || noted.lock().unwrap().push(cause_of(&watched)));
-    let inner = canceller.clone();
-    let context = parent.with_future(async move {
-        let _on_drop = on_drop;
-        inner.cancel_with("from inside");
-        pending::<&str>().await
-    });
-    assert_eq!(cause_of(&context), "from inside");
-    assert_eq!(*seen.lock().unwrap(), ["from inside"]);
+    within_bound(
+        "the future may use the tree while it is polled and dropped",
+        || {
+            let (parent, canceller) = Context::background().with_cancel();
+            let seen = Arc::new(Mutex::new(Vec::new()));
+            let (noted, watched) = (Arc::clone(&seen), parent.clone());
+            let on_drop = OnDrop::new(move || noted.lock().unwrap().push(cause_of(&watched)));
+            let inner = canceller.clone();
+            let context = parent.with_future(async move {
+                let _on_drop = on_drop;
+                inner.cancel_with("from inside");
+                pending::<&str>().await
+            });
+            assert_eq!(cause_of(&context), "from inside");
+            assert_eq!(*seen.lock().unwrap(), ["from inside"]);
+        },
+    );
 }
 
 // guarantee B2

@@ -1,9 +1,11 @@
 //! What the tests share: wakers that count or act, a hand-driven task, witnesses of drops and panics.
 
+pub(crate) mod bounds;
 pub(crate) mod calls;
 pub(crate) mod foreign;
 pub(crate) mod panics;
 pub(crate) mod random;
+pub(crate) mod scene;
 pub(crate) mod tasks;
 pub(crate) mod wakers;
 
