@@ -41,8 +41,8 @@ impl Context {
 
     /// Derives a context that ends after `timeout` at the latest.
     ///
-    /// Zero ends it before this returns; [`Duration::MAX`] means no deadline. Nothing has to be
-    /// released afterwards.
+    /// Zero ends it before this returns; [`Duration::MAX`] means no deadline, as does all that is more than
+    /// 292 years away. Nothing has to be released afterwards.
     ///
     /// # Examples
     ///
@@ -62,7 +62,8 @@ impl Context {
 
     /// Derives a context that ends at `deadline` at the latest; one in the past ends it at once.
     ///
-    /// `deadline` is a [`std::time::Instant`] or a `tokio::time::Instant`.
+    /// `deadline` is a [`std::time::Instant`] or a `tokio::time::Instant`; one that is more than 292 years
+    /// away is none.
     ///
     /// # Examples
     ///
