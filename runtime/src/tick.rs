@@ -44,7 +44,10 @@ impl Tick {
     }
 
     pub(crate) fn after(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(nanos(duration)))
+        match nanos(duration) {
+            i64::MAX => Self::NEVER,
+            nanos => Self(self.0.saturating_add(nanos)),
+        }
     }
 
     pub(crate) fn since(self, earlier: Self) -> Duration {
@@ -82,6 +85,7 @@ mod tests {
     fn what_is_too_far_is_never() {
         let now = Tick::of(Instant::now());
         assert_eq!(now.after(Duration::MAX), Tick::NEVER);
+        assert_eq!(Tick(-1).after(Duration::MAX), Tick::NEVER);
         assert!(now.after(Duration::from_secs(1 << 33)) < Tick::NEVER);
         assert_eq!(now.since(now.after(Duration::from_secs(1))), Duration::ZERO);
         assert_eq!(
