@@ -176,10 +176,11 @@ impl Cancellers {
         self.detached.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn any_left(&self) -> bool {
+    /// Whether any is left that may end the context, or the last one is just about to.
+    pub(crate) fn may_end_it(&self) -> bool {
         // A change, not a load: who removes the last one after this, sees what came before, such as a callback
         // that was added. Release: pairs with `remove`. Acquire: who finds none, sees what the last one did.
-        self.count.fetch_add(0, Ordering::AcqRel) > 0
+        self.count.fetch_add(0, Ordering::AcqRel) > 0 || !self.is_detached()
     }
 }
 

@@ -76,8 +76,9 @@ impl Completion {
                     return node.release();
                 }
                 Ok(Poll::Ready(cause)) => {
-                    self.close();
-                    return node.cancel(Some(cause), Origin::Completed(self.place));
+                    // First the end: without either, nothing seems to be left that could end the node.
+                    node.cancel(Some(cause), Origin::Completed(self.place));
+                    return self.close();
                 }
             };
         }

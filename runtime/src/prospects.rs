@@ -82,7 +82,7 @@ impl Node {
     fn can_end_by_itself(&self) -> bool {
         self.stored_end().is_some()
             || match &self.role {
-                Role::Cancel(cancellers) => cancellers.any_left(),
+                Role::Cancel(cancellers) => cancellers.may_end_it(),
                 Role::Deadline(_) => true,
                 Role::Completion(source) => source.is_open(),
                 _ => false,

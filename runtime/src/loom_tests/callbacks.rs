@@ -69,6 +69,21 @@ fn a_callback_that_comes_while_the_context_ends_runs_once() {
 }
 
 #[test]
+fn a_callback_that_comes_while_the_last_canceller_is_dropped_runs_once() {
+    check(3, || {
+        let (ctx, canceller) = Context::background().with_cancel();
+        let runs = Arc::<Runs>::default();
+        let (of, action) = (ctx.clone(), run(&runs));
+        race(
+            move || drop(canceller),
+            move || drop::<AfterCancel>(of.after_cancel(action)),
+        );
+        assert_eq!(runs.seen(), (1, 1));
+        assert_left(&ctx);
+    });
+}
+
+#[test]
 fn a_callback_of_a_context_that_two_cancel_runs_once() {
     check(2, || {
         let (ctx, canceller) = Context::background().with_cancel();

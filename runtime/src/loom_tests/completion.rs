@@ -117,6 +117,27 @@ fn a_future_that_two_wake_is_polled_after_both_and_by_one_at_a_time() {
 }
 
 #[test]
+fn a_callback_that_comes_while_the_future_completes_runs_once() {
+    check(3, || {
+        let events = Events::new(1);
+        let ctx = attach(&Context::background(), &events);
+        let runs = Arc::new(AtomicUsize::new(0));
+        let (of, counted) = (ctx.clone(), Arc::clone(&runs));
+        race(
+            move || events.happen(),
+            move || {
+                drop(of.after_cancel(move || {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                }));
+            },
+        );
+        assert!(ctx.is_cancelled());
+        assert_eq!(runs.load(Ordering::Relaxed), 1);
+        assert_left(&ctx);
+    });
+}
+
+#[test]
 fn a_future_that_two_wake_while_somebody_comes_ends_the_context_for_all() {
     check(2, || {
         let (parent, _canceller) = Context::background().with_cancel();
