@@ -178,7 +178,9 @@ impl Node {
         let mut node = self;
         loop {
             match node.state.get() {
-                Known::Ended => return true,
+                // Stored before it is told: somebody may link this node, and find nothing ended, before the
+                // end comes to it.
+                Known::Ended => return self.end().is_some(),
                 Known::Live | Known::Alone => return false,
                 Known::Linked => node.announce(),
                 Known::Timed | Known::Unlinked => {}

@@ -124,6 +124,27 @@ fn who_sees_the_end_sees_all_of_it() {
     });
 }
 
+/// Its parent has ended, but the cancel has not come to it yet when it is linked.
+#[test]
+fn who_sees_the_end_of_one_that_is_linked_meanwhile_sees_all_of_it() {
+    check(1, || {
+        let (root, canceller) = Context::background().with_cancel();
+        let (child, _canceller) = root.with_cancel();
+        let _sibling = Waiting::on(&root);
+        let (comes, looks_at) = (child.clone(), child.clone());
+        let (mut waiting, (), ()) = race_three(
+            move || Waiting::on(&comes),
+            move || canceller.cancel(),
+            move || {
+                if looks_at.is_cancelled() {
+                    assert!(looks_at.cause().is_some(), "it has not ended any more");
+                }
+            },
+        );
+        waiting.assert_told();
+    });
+}
+
 #[test]
 fn an_end_below_is_never_seen_before_the_one_above() {
     check(3, || {
