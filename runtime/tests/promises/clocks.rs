@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use cancel_context::Context;
+use cancel_context::{Context, InterruptGuard};
 use futures::executor::block_on;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::advance;
@@ -32,8 +32,19 @@ fn real() -> Runtime {
     Builder::new_current_thread().enable_time().build().unwrap()
 }
 
-/// Tells when, and on which thread, `context` ended, by an interrupt that stays attached.
-fn told(context: &Context) -> Receiver<(Instant, ThreadId)> {
+/// Tells when, and on which thread, a context ended.
+struct Told {
+    receiver: Receiver<(Instant, ThreadId)>,
+    _guard: InterruptGuard,
+}
+
+impl Told {
+    fn wait(&self) -> (Instant, ThreadId) {
+        self.receiver.recv_timeout(BOUND).unwrap()
+    }
+}
+
+fn told(context: &Context) -> Told {
     let (sender, receiver) = mpsc::channel();
     let guard = context.interrupt_with(move || {
         // Nobody listens any more if the test has failed.
@@ -41,8 +52,10 @@ fn told(context: &Context) -> Receiver<(Instant, ThreadId)> {
             .send((Instant::now(), thread::current().id()))
             .unwrap_or_default();
     });
-    std::mem::forget(guard);
-    receiver
+    Told {
+        receiver,
+        _guard: guard,
+    }
 }
 
 // guarantee C3
@@ -85,7 +98,7 @@ fn a_paused_clock_that_stands_ends_nothing_however_much_real_time_goes_by() {
 fn a_context_made_outside_of_a_runtime_ends_on_the_system_clock_without_a_poll() {
     let context = Context::background().with_timeout(SHORT);
     let at = context.deadline().unwrap();
-    let (ended, thread) = told(&context).recv_timeout(BOUND).unwrap();
+    let (ended, thread) = told(&context).wait();
     assert!(ended >= at);
     assert_ne!(thread, thread::current().id());
     // The paused clock of a runtime in which it is read does not matter.
@@ -114,20 +127,14 @@ fn one_thread_serves_all_contexts_made_outside_of_runtimes() {
         .map(|_| Context::background().with_timeout(SHORT))
         .collect();
     let told: Vec<_> = contexts.iter().map(told).collect();
-    let threads: Vec<_> = told
-        .iter()
-        .map(|it| it.recv_timeout(BOUND).unwrap().1)
-        .collect();
+    let threads: Vec<_> = told.iter().map(|it| it.wait().1).collect();
     assert!(threads.iter().all(|thread| *thread == threads[0]));
     // An earlier deadline than the one the thread sleeps for is on time as well.
     let late = Context::background().with_timeout(3600 * SECOND);
     let mut waiting = HandTask::new(late.cancelled());
     waiting.assert_pending();
     let early = Context::background().with_timeout(SHORT);
-    assert_eq!(
-        self::told(&early).recv_timeout(BOUND).unwrap().1,
-        threads[0]
-    );
+    assert_eq!(self::told(&early).wait().1, threads[0]);
 }
 
 // guarantee C3
@@ -137,7 +144,7 @@ fn deadlines_outside_of_a_runtime_can_be_moved_while_somebody_waits() {
     let (context, mover) = Context::background().with_movable_deadline(start + 3600 * SECOND);
     let told = told(&context);
     assert!(mover.move_to(Instant::now() + SHORT));
-    assert!(told.recv_timeout(BOUND).unwrap().0 >= context.deadline().unwrap());
+    assert!(told.wait().0 >= context.deadline().unwrap());
     assert!(!mover.move_to(Instant::now() + SECOND));
 }
 
@@ -155,7 +162,7 @@ fn contexts_that_outlive_their_runtime_still_end_on_time() {
         Context::background().with_timeout(5 * SHORT)
     };
     drop(runtime);
-    let (ended, _) = told.recv_timeout(BOUND).unwrap();
+    let (ended, _) = told.wait();
     assert!(ended >= context.deadline().unwrap());
     block_on(unwatched.cancelled());
     assert!(Instant::now() >= unwatched.deadline().unwrap());
@@ -176,7 +183,7 @@ fn after_a_paused_runtime_is_gone_real_time_counts() {
     drop(runtime);
     assert_eq!(end_of(&context), None);
     assert!(context.remaining().unwrap() <= SECOND);
-    let (ended, _) = told.recv_timeout(BOUND).unwrap();
+    let (ended, _) = told.wait();
     assert!(ended >= gone + SECOND);
     let left = late.remaining().unwrap();
     assert!(left > 3000 * SECOND && left <= 3600 * SECOND, "{left:?}");
