@@ -39,9 +39,9 @@ impl Canceller {
 
     /// Cancels; the first end of a context stands, so cancelling again changes nothing.
     ///
-    /// When this returns, the context and every descendant report cancelled, on every thread, and
-    /// whoever waits has been woken. Until then another thread may see a child cancelled and its
-    /// sibling not.
+    /// When this returns, the context and every descendant report cancelled, on every thread; whoever
+    /// waits has been woken, by this call or by another one that ends the context at the time, which may
+    /// still be about it. Until then another thread may see a child cancelled and its sibling not.
     ///
     /// # Examples
     ///

@@ -20,6 +20,7 @@ use std::thread::Thread;
 use crate::sync::{LazyLock, Mutex, OnceLock};
 use crate::tick::Tick;
 use crate::tree::Node;
+use crate::waiters::guarded;
 
 #[cfg(feature = "tokio")]
 mod driver;
@@ -180,7 +181,8 @@ impl Timeline {
                 }
             }
             for node in due.iter().filter_map(Weak::upgrade) {
-                node.expire();
+                // This may be its last handle, and a value's destructor may panic: others wait for this driver.
+                guarded(move || node.expire());
             }
         }
     }

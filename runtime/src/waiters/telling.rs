@@ -34,6 +34,7 @@ impl Node {
         for callback in callbacks {
             guarded(|| callback.run());
         }
+        unpin(pins);
     }
 
     /// Stores the end of all nodes below that somebody waits for, and gives them, but for the leaves.
@@ -109,6 +110,7 @@ impl Node {
         for callback in callbacks {
             guarded(|| callback.free());
         }
+        unpin(pins);
     }
 
     /// The deadline may have passed: whoever waits is woken, or the alarm set anew.
@@ -137,6 +139,13 @@ fn wake(mut waiters: Vec<Waiter>) {
     waiters.sort_by_key(|waiter| std::cmp::Reverse(waiter.depth));
     for waiter in waiters {
         guarded(|| waiter.waker.wake());
+    }
+}
+
+/// Drops what callbacks have kept: maybe the last handles of contexts, with values whose destructors panic.
+fn unpin(pins: Vec<Arc<Node>>) {
+    for pin in pins {
+        guarded(move || drop(pin));
     }
 }
 

@@ -186,3 +186,58 @@ fn tasks_dropped_with_their_runtime_may_cancel_and_wake() {
         assert_eq!(cause_of(&context), "the runtime is gone");
     }
 }
+
+/// A context with a deadline, which only its callback keeps, and whose value panics when it goes.
+fn pinned(parent: &Context, timeout: Duration) {
+    let on_drop = OnDrop::new(|| panic!("a value panics on purpose"));
+    let context = parent.with_value(Mutex::new(on_drop)).with_timeout(timeout);
+    context.after_cancel(|| {});
+}
+
+// guarantee B9; the symptom: it was dropped between two callbacks
+#[test]
+fn a_value_that_panics_when_a_cancel_drops_it_stops_no_callback() {
+    panics::watch();
+    let (root, canceller) = Context::background().with_cancel();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = |context: &Context| {
+        let counted = Arc::clone(&calls);
+        context.after_cancel(move || {
+            counted.fetch_add(1, SeqCst);
+        });
+    };
+    let others = [(); 2].map(|()| root.with_timeout(LONG));
+    count(&others[0]);
+    pinned(&root, LONG);
+    count(&others[1]);
+    canceller.cancel();
+    assert_eq!(calls.load(SeqCst), 2);
+}
+
+// guarantee B9, C3; the symptom: the thread was gone, and with it every deadline outside of runtimes
+#[test]
+fn the_thread_that_keeps_deadlines_outlives_a_value_that_panics() {
+    panics::watch();
+    let soon = Duration::from_millis(20);
+    pinned(&Context::background(), soon);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let later = Context::background().with_timeout(3 * soon);
+    let _guard = later.interrupt_with(move || sender.send(()).unwrap());
+    assert_eq!(receiver.recv_timeout(Duration::from_secs(60)), Ok(()));
+}
+
+// guarantee B9, C3; the symptom: the driver's task was gone, and real time counted
+#[cfg(feature = "tokio")]
+#[tokio::test(start_paused = true)]
+async fn the_driver_of_a_runtime_outlives_a_value_that_panics() {
+    panics::watch();
+    pinned(&Context::background(), LONG);
+    let later = Context::background().with_timeout(3 * LONG);
+    let start = tokio::time::Instant::now();
+    let mut waiting = HandTask::new(later.cancelled());
+    waiting.assert_pending();
+    tokio::time::sleep(2 * LONG).await;
+    waiting.assert_pending();
+    assert!(later.cancelled().await.is_timeout());
+    assert_eq!(start.elapsed().as_secs(), 3 * LONG.as_secs());
+}
