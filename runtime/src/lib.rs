@@ -130,6 +130,8 @@ mod leaving;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod memory;
+#[cfg(all(test, any(loom, shuttle)))]
+mod models;
 mod owner;
 mod prospects;
 #[expect(unsafe_code, reason = "the tagged pointer behind `Context`")]
@@ -138,6 +140,8 @@ mod roster;
 mod run;
 mod scope;
 mod shield;
+#[cfg(all(test, shuttle))]
+mod shuttle_tests;
 #[cfg(feature = "tokio")]
 pub mod signal;
 mod site;

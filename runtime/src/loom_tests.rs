@@ -6,8 +6,8 @@
 //! asserts itself.
 //!
 //! Loom knows of what goes through [`crate::sync`] only: counts of `Arc`s and thread-locals are not modelled.
-//! So the models use contexts, nodes and [`UntilCancelled`]; no scopes, and no runtime. Time passes when a
-//! model says so, and what a driver does is done by its threads.
+//! So the models use contexts, nodes and [`UntilCancelled`](crate::UntilCancelled); no scopes, and no
+//! runtime. Time passes when a model says so, and what a driver does is done by its threads.
 
 mod callbacks;
 mod cancel;
@@ -22,16 +22,12 @@ mod state;
 mod wakers;
 
 use std::cell::Cell;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context as Task, Wake, Waker};
 
 use loom::thread::{self, JoinHandle};
 
-use crate::context::Context;
-use crate::tree::Node;
-use crate::until::UntilCancelled;
+use crate::models::{Driver, Waiting, assert_left, node};
 
 thread_local! {
     /// Whether the last of the threads that race is the one that is there already, and begins. All threads of
@@ -96,75 +92,4 @@ fn race_three<A: 'static, B: 'static, C: 'static>(
 
 fn join<T>(thread: JoinHandle<T>) -> T {
     thread.join().expect("it does not panic")
-}
-
-/// A waker that counts. Loom does not know of the counter: nobody reads it while others count.
-#[derive(Default)]
-struct Wakes(AtomicUsize);
-
-impl Wakes {
-    fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// A task that waits for a context.
-struct Waiting {
-    future: UntilCancelled<Context>,
-    wakes: Arc<Wakes>,
-    was_ready: bool,
-}
-
-impl Waiting {
-    fn new(context: &Context) -> Self {
-        Self {
-            future: context.clone().cancelled_owned(),
-            wakes: Arc::default(),
-            was_ready: false,
-        }
-    }
-
-    /// One that has been polled.
-    fn on(context: &Context) -> Self {
-        let mut waiting = Self::new(context);
-        waiting.poll();
-        waiting
-    }
-
-    fn poll(&mut self) -> bool {
-        let waker = Waker::from(Arc::clone(&self.wakes));
-        let polled = Pin::new(&mut self.future).poll(&mut Task::from_waker(&waker));
-        self.was_ready |= polled.is_ready();
-        polled.is_ready()
-    }
-
-    /// Polls with another waker from now on.
-    fn poll_anew(&mut self) -> bool {
-        self.wakes = Arc::default();
-        self.poll()
-    }
-
-    /// Its context has ended: it has found out by itself, or it was woken.
-    #[track_caller]
-    fn assert_told(&mut self) {
-        assert!(self.was_ready || self.wakes.count() > 0, "nobody woke it");
-        assert!(self.poll(), "it was woken too early");
-    }
-}
-
-fn node(context: &Context) -> &Node {
-    context.node().expect("it is no root")
-}
-
-/// Nobody waits here, nor below.
-#[track_caller]
-fn assert_left(context: &Context) {
-    let node = node(context);
-    assert_eq!((node.waiting(), node.children()), (0, 0), "left behind");
 }

@@ -1,5 +1,5 @@
 //! The locks, cells and clock everything shared is made of; the one place to swap them: for those of loom
-//! in the models of `loom_tests`.
+//! in the models of `loom_tests`, for those of shuttle in `shuttle_tests`.
 //!
 //! What is not swapped is invisible to the models: [`Arc`](std::sync::Arc) and its counts, cells that are
 //! set before they are shared, and plain counters.
@@ -7,11 +7,25 @@
 //! No lock is ever held across foreign code, so a panic cannot leave one of ours poisoned with
 //! half a change; poison is therefore ignored.
 
+#[cfg(all(test, any(loom, shuttle)))]
+mod clock;
 #[cfg(all(test, loom))]
-use loom as primitives;
-#[cfg(not(all(test, loom)))]
-use std as primitives;
+mod for_loom;
+#[cfg(all(test, shuttle))]
+mod for_shuttle;
+#[cfg(not(all(test, any(loom, shuttle))))]
+mod real;
 
+#[cfg(all(test, loom))]
+use {for_loom as forms, loom as primitives};
+#[cfg(all(test, shuttle))]
+use {for_shuttle as forms, shuttle as primitives};
+#[cfg(not(all(test, any(loom, shuttle))))]
+use {real as forms, std as primitives};
+
+pub(crate) use forms::{AtomicU8, IS_MODELLED, LazyLock, constant, latest, now};
+#[cfg(all(test, any(loom, shuttle)))]
+pub(crate) use forms::{at, pass};
 pub(crate) use primitives::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 pub(crate) use primitives::sync::{Condvar, MutexGuard};
 pub(crate) use primitives::thread;
@@ -19,16 +33,6 @@ pub(crate) use primitives::thread;
 pub(crate) use std::sync::atomic::AtomicU64;
 // Set before it is shared.
 pub(crate) use std::sync::OnceLock;
-
-#[cfg(all(test, loom))]
-mod modelled;
-#[cfg(all(test, loom))]
-pub(crate) use modelled::{AtomicU8, IS_MODELLED, LazyLock, at, constant, latest, now, pass};
-
-#[cfg(not(all(test, loom)))]
-mod real;
-#[cfg(not(all(test, loom)))]
-pub(crate) use real::{AtomicU8, IS_MODELLED, LazyLock, constant, latest, now};
 
 /// A mutex without poison.
 #[derive(Debug, Default)]

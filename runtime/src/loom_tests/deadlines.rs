@@ -1,58 +1,17 @@
 //! Deadlines that expire, are moved, armed and disarmed, while others cancel, come and go.
 //!
-//! A thread is the driver: it lets time pass, and takes its turns. It would sleep until the next alarm that a
-//! turn tells it, or until it is woken; [`Driver::go_on`] does what it does then.
+//! A thread is the driver: it lets time pass, and takes its turns; [`Driver::go_on`] is what it does after.
 //!
 //! 2 or 3 preemptions, 1 with three threads; 20 s of one core.
 
 use std::sync::Arc;
-use std::task::Waker;
 
-use super::{Waiting, Wakes, assert_left, check, race, race_three};
+use super::{Driver, Waiting, assert_left, check, race, race_three};
 use crate::cancelled::Kind;
 use crate::canceller::{Canceller, DeadlineMover};
 use crate::context::Context;
 use crate::sync::{at, now, pass};
 use crate::tick::Tick;
-use crate::timeline::Timeline;
-
-/// The driver of the execution's timeline.
-struct Driver {
-    timeline: Arc<Timeline>,
-    wakes: Arc<Wakes>,
-    next: Option<Tick>,
-}
-
-impl Driver {
-    /// One that has taken its first turn, so that no thread is started for it.
-    fn new() -> Self {
-        let mut driver = Self {
-            timeline: Timeline::here(),
-            wakes: Arc::default(),
-            next: None,
-        };
-        driver.turn();
-        driver
-    }
-
-    fn turn(&mut self) {
-        let waker = Waker::from(Arc::clone(&self.wakes));
-        self.next = self.timeline.turn(&waker);
-    }
-
-    /// It was woken since it began to sleep, or its alarm has rung.
-    fn go_on(&mut self, wakes_before: usize) {
-        let is_due = self.next.is_some_and(|next| next <= Tick::of(now()));
-        if is_due || self.wakes.count() > wakes_before {
-            self.turn();
-        }
-    }
-
-    fn assert_nothing_is_set(&mut self) {
-        self.turn();
-        assert_eq!(self.next, None, "an alarm was left behind");
-    }
-}
 
 /// A context that can be cancelled, and one below whose deadline can be moved, and is at 10.
 fn of_ten() -> (Context, Canceller, Context, DeadlineMover) {
@@ -61,12 +20,11 @@ fn of_ten() -> (Context, Canceller, Context, DeadlineMover) {
     (parent, canceller, ctx, mover)
 }
 
-/// Lets the clock show 10, and takes a turn; how often the driver had been woken before.
-fn expire(mut driver: Driver) -> (Driver, usize) {
-    let wakes = driver.wakes.count();
+/// Lets the clock show 10, and takes a turn.
+fn expire(mut driver: Driver) -> Driver {
     pass(10);
     driver.turn();
-    (driver, wakes)
+    driver
 }
 
 #[test]
@@ -75,9 +33,9 @@ fn who_comes_while_the_deadline_passes_is_told() {
         let driver = Driver::new();
         let (parent, _canceller, ctx, _mover) = of_ten();
         let waited_for = ctx.clone();
-        let ((mut driver, wakes), mut waiting) =
+        let (mut driver, mut waiting) =
             race(move || expire(driver), move || Waiting::on(&waited_for));
-        driver.go_on(wakes);
+        driver.go_on();
         waiting.assert_told();
         drop(waiting);
         assert_left(&ctx);
@@ -93,9 +51,9 @@ fn who_comes_below_while_the_deadline_passes_is_told() {
         let (parent, _canceller, ctx, _mover) = of_ten();
         let (below, _canceller) = ctx.with_cancel();
         let waited_for = below.clone();
-        let ((mut driver, wakes), mut waiting) =
+        let (mut driver, mut waiting) =
             race(move || expire(driver), move || Waiting::on(&waited_for));
-        driver.go_on(wakes);
+        driver.go_on();
         waiting.assert_told();
         assert_eq!(below.err(), Some(Kind::DeadlineExceeded));
         drop(waiting);
@@ -112,7 +70,7 @@ fn a_deadline_and_a_cancel_at_once_are_one_end_for_all() {
         let mut waiting = Waiting::on(&ctx);
         let (expired, ended) = (ctx.clone(), ctx.clone());
         let ((mut driver, seen), also_seen) = race(
-            move || (expire(driver).0, expired.err()),
+            move || (expire(driver), expired.err()),
             move || {
                 canceller.cancel();
                 assert!(ended.is_cancelled());
@@ -135,7 +93,7 @@ fn who_goes_while_the_deadline_passes_leaves_no_alarm() {
         let driver = Driver::new();
         let (parent, _canceller, ctx, _mover) = of_ten();
         let waiting = Waiting::on(&ctx);
-        let ((mut driver, _), ()) = race(move || expire(driver), move || drop(waiting));
+        let (mut driver, ()) = race(move || expire(driver), move || drop(waiting));
         assert_eq!(ctx.err(), Some(Kind::DeadlineExceeded));
         assert_left(&ctx);
         assert_left(&parent);
@@ -149,15 +107,13 @@ fn a_deadline_that_is_moved_while_it_passes_passes_later_or_has_passed() {
         let driver = Driver::new();
         let (parent, _canceller, ctx, mover) = of_ten();
         let mut waiting = Waiting::on(&ctx);
-        let ((mut driver, wakes), was_in_time) =
-            race(move || expire(driver), move || mover.move_to(at(20)));
+        let (mut driver, was_in_time) = race(move || expire(driver), move || mover.move_to(at(20)));
         assert_eq!(ctx.err().is_none(), was_in_time);
-        driver.go_on(wakes);
+        driver.go_on();
         if was_in_time {
             assert_eq!(waiting.wakes.count(), 0, "it was woken too early");
-            let wakes = driver.wakes.count();
             pass(10);
-            driver.go_on(wakes);
+            driver.go_on();
         }
         waiting.assert_told();
         drop(waiting);
@@ -174,20 +130,17 @@ fn a_deadline_that_is_moved_while_somebody_comes_passes_when_it_was_moved_to() {
             let mut driver = Driver::new();
             let (parent, _canceller, ctx, mover) = of_ten();
             let waited_for = ctx.clone();
-            let wakes = driver.wakes.count();
             let (was_in_time, mut waiting) = race(
                 move || mover.move_to(at(to)),
                 move || Waiting::on(&waited_for),
             );
             assert!(was_in_time);
-            driver.go_on(wakes);
-            let wakes = driver.wakes.count();
+            driver.go_on();
             pass(to - 1);
-            driver.go_on(wakes);
+            driver.go_on();
             assert!(!waiting.poll(), "it is too early");
-            let wakes = driver.wakes.count();
             pass(1);
-            driver.go_on(wakes);
+            driver.go_on();
             waiting.assert_told();
             drop(waiting);
             assert_left(&ctx);
@@ -204,17 +157,15 @@ fn a_deadline_that_two_move_passes_where_one_of_them_left_it() {
         let (_parent, _canceller, ctx, mover) = of_ten();
         let mut waiting = Waiting::on(&ctx);
         driver.turn();
-        let wakes = driver.wakes.count();
         let mover = Arc::new(mover);
         let other = Arc::clone(&mover);
         race(move || other.move_to(at(5)), move || mover.move_to(at(20)));
-        driver.go_on(wakes);
+        driver.go_on();
         let passes = Tick::of(ctx.deadline().expect("it has one"));
         assert!([at(5), at(20)].map(Tick::of).contains(&passes));
         for _ in 0..20 {
-            let wakes = driver.wakes.count();
             pass(1);
-            driver.go_on(wakes);
+            driver.go_on();
             let has_passed = Tick::of(now()) >= passes;
             assert_eq!(waiting.wakes.count() > 0, has_passed);
         }
@@ -234,18 +185,16 @@ fn a_driver_whose_next_alarm_is_later_hears_of_an_earlier_one() {
         let later = Waiting::on(&later);
         let waited_for = ctx.clone();
         let mut sleepy = driver;
-        let ((mut driver, wakes), mut waiting) = race(
+        let (mut driver, mut waiting) = race(
             move || {
-                let wakes = sleepy.wakes.count();
                 sleepy.turn();
-                (sleepy, wakes)
+                sleepy
             },
             move || Waiting::on(&waited_for),
         );
-        driver.go_on(wakes);
-        let wakes = driver.wakes.count();
+        driver.go_on();
         pass(10);
-        driver.go_on(wakes);
+        driver.go_on();
         waiting.assert_told();
         drop((waiting, later));
         driver.assert_nothing_is_set();
@@ -259,7 +208,7 @@ fn a_deadline_that_passes_while_it_is_moved_and_cancelled_is_one_end() {
         let (parent, canceller, ctx, mover) = of_ten();
         let mut waiting = Waiting::on(&ctx);
         let ended = ctx.clone();
-        let ((mut driver, wakes), seen, was_in_time) = race_three(
+        let (mut driver, seen, was_in_time) = race_three(
             move || expire(driver),
             move || {
                 canceller.cancel();
@@ -267,7 +216,7 @@ fn a_deadline_that_passes_while_it_is_moved_and_cancelled_is_one_end() {
             },
             move || mover.move_to(at(20)),
         );
-        driver.go_on(wakes);
+        driver.go_on();
         assert!(seen.is_some());
         assert_eq!(ctx.err(), seen);
         assert!(!was_in_time || seen == Some(Kind::Cancelled));

@@ -1,11 +1,11 @@
-//! What is in the models of another form than in `std`.
+//! What has another form in loom than in `std`.
 
 use std::marker::PhantomData;
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
 use loom::lazy_static::Lazy;
-use loom::sync::atomic::{self, AtomicPtr, AtomicUsize, Ordering};
+use loom::sync::atomic::{self, AtomicPtr, Ordering};
+
+pub(crate) use super::clock::{at, now, pass};
 
 /// Whether the cells are those of a model.
 pub(crate) const IS_MODELLED: bool = true;
@@ -83,28 +83,4 @@ impl<T> LazyLock<T> {
     pub(crate) fn force(this: &'static Self) -> &'static T {
         this.0.get()
     }
-}
-
-/// Seconds on the clock of the execution.
-static CLOCK: LazyLock<AtomicUsize> = LazyLock::new(|| AtomicUsize::new(0));
-
-/// When that clock stood at zero.
-fn zero() -> Instant {
-    static ZERO: OnceLock<Instant> = OnceLock::new();
-    *ZERO.get_or_init(Instant::now)
-}
-
-pub(crate) fn now() -> Instant {
-    // Relaxed: two threads that do not synchronise may read clocks in any order.
-    at(LazyLock::force(&CLOCK).load(Ordering::Relaxed))
-}
-
-/// The instant at which the clock shows `seconds`.
-pub(crate) fn at(seconds: usize) -> Instant {
-    zero() + Duration::from_secs(seconds as u64)
-}
-
-/// Time passes.
-pub(crate) fn pass(seconds: usize) {
-    LazyLock::force(&CLOCK).fetch_add(seconds, Ordering::Relaxed);
 }
