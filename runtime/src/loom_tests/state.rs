@@ -1,7 +1,8 @@
 //! The byte that says that a linked context has not ended: announced by those who link it, ended by those
 //! who cancel, taken back by those who go.
 //!
-//! 3 preemptions, 2 with three threads; 25 s of one core.
+//! 3 preemptions; 2 with three threads, and in the first one, whose orders with 3 take more minutes than all
+//! other models; 30 s of one core.
 
 use super::{Waiting, check, node, race, race_three};
 use crate::context::Context;
@@ -9,7 +10,7 @@ use crate::state::Known;
 
 #[test]
 fn a_node_that_is_announced_while_its_parent_is_cancelled_is_not_live_afterwards() {
-    check(1, || {
+    check(2, || {
         let (parent, canceller) = Context::background().with_cancel();
         let (child, _canceller) = parent.with_cancel();
         let (ended, linked) = (child.clone(), child.clone());
