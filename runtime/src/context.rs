@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cancelled::{Cancelled, Cause, Kind, Left};
-use crate::raw::{Borrowed, Handle, Target};
+use crate::raw::{Borrowed, Handle};
 use crate::scope;
 use crate::site::Site;
 use crate::tree::{Node, Role};
@@ -354,10 +354,10 @@ impl RefUnwindSafe for Context {}
 impl fmt::Debug for Context {
     /// The derivation, root first.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.target() {
-            Target::Background => f.write_str("background"),
-            Target::Todo => f.write_str("todo"),
-            Target::Shared(node) => node.fmt(f),
+        match self.node() {
+            Some(node) => node.fmt(f),
+            None if self.0.is_todo() => f.write_str("todo"),
+            None => f.write_str("background"),
         }
     }
 }

@@ -37,13 +37,6 @@ pub(crate) struct Handle<T> {
     owns: PhantomData<Arc<T>>,
 }
 
-/// What a [`Handle`] stands for.
-pub(crate) enum Target<'a, T> {
-    Background,
-    Todo,
-    Shared(&'a T),
-}
-
 impl<T> Handle<T> {
     pub(crate) const fn background() -> Self {
         Self::tag(BACKGROUND)
@@ -73,12 +66,8 @@ impl<T> Handle<T> {
         }
     }
 
-    pub(crate) fn target(&self) -> Target<'_, T> {
-        match self.get() {
-            Some(value) => Target::Shared(value),
-            None if self.pointer.addr().get() == BACKGROUND => Target::Background,
-            None => Target::Todo,
-        }
+    pub(crate) fn is_todo(&self) -> bool {
+        self.pointer.addr().get() == TODO
     }
 
     /// The shared value.

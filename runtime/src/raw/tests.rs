@@ -1,6 +1,6 @@
 //! What the handles, cells and words of [`super`] own and give back.
 
-use super::{Handle, Lend, Loose, OnceArc, Slot, Tagged, Target};
+use super::{Handle, Lend, Loose, OnceArc, Slot, Tagged};
 use std::sync::Arc;
 
 #[test]
@@ -20,8 +20,9 @@ fn counts_follow_clones_and_drops() {
 #[test]
 fn roots_have_no_value_and_no_count() {
     let background = Handle::<u64>::background();
-    assert!(matches!(background.clone().target(), Target::Background));
-    assert!(matches!(Handle::<u64>::todo().target(), Target::Todo));
+    assert!(background.clone().get().is_none() && !background.is_todo());
+    let todo = Handle::<u64>::todo();
+    assert!(todo.get().is_none() && todo.clone().is_todo());
     assert_eq!(background.strong_count(), 0);
     assert!(background.into_arc().is_none());
 }
