@@ -30,6 +30,8 @@ const WARM_UP: u64 = 3;
 /// Which of a table or a queue of tokio has grown depends on how the threads take turns. A byte lost by
 /// one task in two would be more than this after a single round.
 const SLACK: isize = 48 * 1024;
+/// Tasks that live as long as the runtime: the one that ends contexts on time.
+const DRIVERS: usize = 1;
 /// Far more than anything takes that does not hang.
 const BOUND: Duration = Duration::from_secs(20);
 
@@ -130,7 +132,11 @@ fn soak(options: &Options) -> anyhow::Result<()> {
         if figures.rounds < WARM_UP {
             continue;
         }
-        let first = *first.get_or_insert_with(|| Level::of(&root, &runtime));
+        let first = *first.get_or_insert_with(|| {
+            let tasks = || runtime.metrics().num_alive_tasks();
+            await_that(|| tasks() <= DRIVERS, "more than the drivers is alive");
+            Level::of(&root, &runtime)
+        });
         let level = settle(first, &root, &runtime);
         let is_level = first.is_reached_by(level);
         ensure!(
