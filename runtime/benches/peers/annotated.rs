@@ -5,6 +5,7 @@ use cancel_context::{Cancelled, Context, cancellable};
 use tokio::sync::mpsc;
 
 use crate::hand::{self, Opaque, Slot};
+use crate::turns::Seat;
 
 /// Functions of which each awaits the next one, `$wrap` around it; the first is the innermost.
 ///
@@ -37,7 +38,9 @@ macro_rules! functions {
         #[allow(dead_code, reason = "not every form is measured in every way")]
         pub(crate) mod $module {
             #[allow(unused_imports, reason = "the bare ones have no context")]
-            use super::{Cancelled, Context, Opaque, Slot, cancellable, hand, identity, mpsc};
+            use super::{
+                Cancelled, Context, Opaque, Seat, Slot, cancellable, hand, identity, mpsc,
+            };
 
             /// Awaits what is ready.
             #[cfg_attr($is_annotated, $mode)]
@@ -60,6 +63,23 @@ macro_rules! functions {
                 for _ in 0..times {
                     sum += slot.woken().await;
                 }
+                Ok(sum)
+            }
+
+            /// Wakes the other of two tasks, and waits until that wakes this one.
+            #[cfg_attr($is_annotated, $mode)]
+            pub(crate) async fn alternate(
+                $($parameter)*
+                seat: &Seat,
+                times: usize,
+            ) -> Result<u64, Cancelled> {
+                let mut sum = 0;
+                for _ in 0..times {
+                    seat.wake_other();
+                    sum += seat.woken().await;
+                }
+                // The other one waits for the last time.
+                seat.wake_other();
                 Ok(sum)
             }
 

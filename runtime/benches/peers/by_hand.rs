@@ -1,6 +1,7 @@
 //! The functions of `annotated.rs` as they are written with the peers, which each have an await of their
 //! own; and what the peers need for that.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use stop_token::StopSource;
@@ -18,6 +19,14 @@ pub(crate) struct Sources {
     pub(crate) token: CancellationToken,
     pub(crate) limit: Duration,
     pub(crate) source: StopSource,
+}
+
+impl Sources {
+    /// For tasks, which cannot borrow any.
+    pub(crate) fn of_tasks() -> &'static Self {
+        static SOURCES: LazyLock<Sources> = LazyLock::new(Sources::default);
+        &SOURCES
+    }
 }
 
 impl Default for Sources {
@@ -53,6 +62,7 @@ macro_rules! functions {
             use super::Stopped;
             use crate::annotated::identity;
             use crate::hand::{self, Opaque, Slot};
+            use crate::turns::Seat;
 
             pub(crate) async fn ready($context: &$Type, times: usize) -> Result<u64, Stopped> {
                 let mut sum = 0;
@@ -71,6 +81,20 @@ macro_rules! functions {
                 for _ in 0..times {
                     sum += $wait!($context, slot.woken());
                 }
+                Ok(sum)
+            }
+
+            pub(crate) async fn alternate(
+                $context: &$Type,
+                seat: &Seat,
+                times: usize,
+            ) -> Result<u64, Stopped> {
+                let mut sum = 0;
+                for _ in 0..times {
+                    seat.wake_other();
+                    sum += $wait!($context, seat.woken());
+                }
+                seat.wake_other();
                 Ok(sum)
             }
 

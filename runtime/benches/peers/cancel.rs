@@ -3,12 +3,13 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
 use stop_token::StopSource;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -109,16 +110,14 @@ fn spawn_waiting<F>(
 where
     F: Future<Output: Send + 'static> + Send + 'static,
 {
-    let count = Arc::new(AtomicUsize::new(0));
+    let waiting = Arc::new(Semaphore::new(0));
     let tasks = (0..times)
-        .map(|_| runtime.spawn(scope(Waiting::new(&count))))
+        .map(|_| runtime.spawn(scope(Waiting::new(&waiting))))
         .collect();
-    // Acquire: pairs with the Release of `Waiting`.
-    while count.load(Ordering::Acquire) < times {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    // The last ones have been polled, but may not have been left yet.
-    std::thread::sleep(Duration::from_millis(10));
+    let all = u32::try_from(times).expect("there are fewer tasks than that");
+    // One of each worker may still be in its poll: they are too few to be seen in the figures.
+    let permits = runtime.block_on(waiting.acquire_many(all));
+    permits.expect("the semaphore is never closed").forget();
     tasks
 }
 
@@ -134,12 +133,12 @@ fn until_ended<T>(runtime: &Runtime, tasks: Vec<JoinHandle<T>>, end: impl FnOnce
     })
 }
 
-/// Waits for ever, and is counted when it begins to.
-struct Waiting(Option<Arc<AtomicUsize>>);
+/// Waits for ever, and adds a permit when it begins to.
+struct Waiting(Option<Arc<Semaphore>>);
 
 impl Waiting {
-    fn new(count: &Arc<AtomicUsize>) -> Self {
-        Self(Some(Arc::clone(count)))
+    fn new(waiting: &Arc<Semaphore>) -> Self {
+        Self(Some(Arc::clone(waiting)))
     }
 }
 
@@ -147,8 +146,8 @@ impl Future for Waiting {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Task<'_>) -> Poll<()> {
-        if let Some(count) = self.0.take() {
-            count.fetch_add(1, Ordering::Release);
+        if let Some(waiting) = self.0.take() {
+            waiting.add_permits(1);
         }
         Poll::Pending
     }

@@ -24,6 +24,7 @@ mod report;
 mod setting;
 mod time;
 mod tree;
+mod turns;
 mod workload;
 
 use std::process::ExitCode;

@@ -1,6 +1,5 @@
 //! A round trip between two tasks of one thread, through a channel each way.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use cancel_context::Context;
@@ -58,8 +57,7 @@ where
     C: Future<Output: Send> + Send + 'static,
     R: Future<Output: Send> + Send + 'static,
 {
-    static SOURCES: LazyLock<Sources> = LazyLock::new(Sources::default);
-    let sources: &'static Sources = &SOURCES;
+    let sources = Sources::of_tasks();
     let (ctx, _canceller) = root();
     let runtime = &current_thread();
     let mut race = Race::of_long_turns(pace);

@@ -26,9 +26,13 @@ impl Row {
         }
     }
 
-    /// Whether the target is met.
+    /// Whether the target is met, if there is one.
     pub(crate) fn holds(&self) -> bool {
         self.outcome.fault.is_none() && self.target.is_met(&self.outcome.samples)
+    }
+
+    fn has_target(&self) -> bool {
+        self.target != Target::None
     }
 
     /// What is to be said of it besides its figures.
@@ -68,7 +72,11 @@ impl Row {
         ];
         cells.extend(Who::PEERS.map(value));
         cells.extend([ratio(Some(Who::Bare)), ratio(samples.best_peer())]);
-        let holds = if self.holds() { "yes" } else { "NO" };
+        let holds = match (self.holds(), self.has_target()) {
+            (false, _) => "NO",
+            (true, true) => "yes",
+            (true, false) => "-",
+        };
         cells.extend([self.target.text(self.unit), holds.to_owned()]);
         cells
     }
@@ -125,11 +133,9 @@ pub(crate) fn print(rows: &[Row]) {
     let missed: Vec<_> = (rows.iter().filter(|row| !row.holds()))
         .map(|row| row.key)
         .collect();
-    println!(
-        "\n{} of {} targets hold",
-        rows.len() - missed.len(),
-        rows.len()
-    );
+    let targets: Vec<_> = rows.iter().filter(|row| row.has_target()).collect();
+    let held = targets.iter().filter(|row| row.holds()).count();
+    println!("\n{held} of {} targets hold", targets.len());
     if !missed.is_empty() {
         println!("missed: {}", missed.join(", "));
     }

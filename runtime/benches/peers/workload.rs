@@ -18,12 +18,14 @@ impl Unit {
 }
 
 /// The most that ours may cost.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Target {
     /// Times that of another contestant.
     Of(Who, f64),
     /// In the workload's unit.
     Absolute(f64),
+    /// Anything: the figures explain those of another workload.
+    None,
 }
 
 impl Target {
@@ -31,6 +33,7 @@ impl Target {
         match self {
             Self::Of(other, limit) => (samples.ratio(Who::Ours, other)).is_some_and(|r| r <= limit),
             Self::Absolute(limit) => samples.median(Who::Ours).is_some_and(|ours| ours <= limit),
+            Self::None => true,
         }
     }
 
@@ -38,6 +41,7 @@ impl Target {
         match self {
             Self::Of(other, limit) => format!("≤ {limit:.2}× {}", other.title()),
             Self::Absolute(limit) => format!("≤ {limit} {}", unit.name()),
+            Self::None => "-".to_owned(),
         }
     }
 }
