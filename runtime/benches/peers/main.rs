@@ -106,7 +106,11 @@ fn measure(workloads: &[Workload], pace: Pace, is_json: bool) -> serde_json::Res
 fn main() -> serde_json::Result<ExitCode> {
     let arguments = Arguments::parse();
     let workloads = chosen(&arguments.keys).unwrap_or_else(|error| error.exit());
-    let pace = Pace::new(arguments.quick);
+    let pace = if arguments.quick {
+        Pace::Quick
+    } else {
+        Pace::Full
+    };
     let rows = measure(&workloads, pace, arguments.json)?;
     if !arguments.json {
         report::print(&rows);

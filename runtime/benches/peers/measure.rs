@@ -56,19 +56,19 @@ impl Who {
 }
 
 /// How long everything is measured.
-#[derive(Clone, Copy)]
-pub(crate) struct Pace {
-    pub(crate) is_quick: bool,
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Pace {
+    Full,
+    Quick,
+    /// The turns of short work are counted by a profiler.
+    #[allow(dead_code, reason = "the profiler is that of the bench `instructions`")]
+    Counted,
 }
 
 impl Pace {
-    pub(crate) fn new(is_quick: bool) -> Self {
-        Self { is_quick }
-    }
-
     /// One of two, the first of which is for a quick run.
     pub(crate) fn choose<T>(self, quick: T, full: T) -> T {
-        if self.is_quick { quick } else { full }
+        if self == Self::Full { full } else { quick }
     }
 }
 
@@ -139,19 +139,36 @@ pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> Duration {
 /// Does the work so many times, and tells how long the measured section of that took.
 type Turn<'a> = Box<dyn FnMut(usize) -> Duration + 'a>;
 
+/// How often the work is done in the two turns that are counted: what they have in common is none of it.
+pub(crate) const COUNTED: [usize; 2] = [100, 1100];
+
+/// What a profiler is told to count.
+#[allow(dead_code, reason = "as for `Pace::Counted`")]
+pub(crate) const COUNTED_TURN: &str = concat!(module_path!(), "::counted_turn");
+
+#[inline(never)]
+fn counted_turn(turn: &mut Turn<'_>, times: usize) -> Duration {
+    // It is not left by a jump to the turn, either.
+    std::hint::black_box(turn(times))
+}
+
 /// A workload's contestants.
 pub(crate) struct Race<'a> {
     rounds: usize,
     /// How long a turn is to be; none if each does the work `times` times.
     turn: Option<Duration>,
     times: usize,
+    is_counted: bool,
     contestants: Vec<(Who, Turn<'a>)>,
 }
 
 impl<'a> Race<'a> {
     /// Of short work, which each does as often as it takes.
     pub(crate) fn new(pace: Pace) -> Self {
-        Self::of_turns(Duration::from_micros(200), pace.choose(201, 1001))
+        Self {
+            is_counted: pace == Pace::Counted,
+            ..Self::of_turns(Duration::from_micros(200), pace.choose(201, 1001))
+        }
     }
 
     /// Of short work that takes a while to get going, such as that of several threads.
@@ -164,6 +181,7 @@ impl<'a> Race<'a> {
             rounds,
             turn: Some(turn),
             times: 1,
+            is_counted: false,
             contestants: Vec::new(),
         }
     }
@@ -174,6 +192,7 @@ impl<'a> Race<'a> {
             rounds,
             turn: None,
             times,
+            is_counted: false,
             contestants: Vec::new(),
         }
     }
@@ -183,6 +202,9 @@ impl<'a> Race<'a> {
     }
 
     pub(crate) fn run(mut self) -> Samples {
+        if self.is_counted {
+            return self.count();
+        }
         let count = self.contestants.len();
         let times: Vec<_> = (0..count).map(|index| self.warm_up(index)).collect();
         let mut samples = Samples::default();
@@ -192,6 +214,24 @@ impl<'a> Race<'a> {
                 let (who, turn) = &mut self.contestants[index];
                 let taken = turn(times[index]);
                 samples.add(*who, in_nanoseconds(taken) / in_float(times[index]));
+            }
+        }
+        samples
+    }
+
+    /// Has a profiler count the turns of bare, then those of ours.
+    fn count(mut self) -> Samples {
+        let mut samples = Samples::default();
+        for counted in [Who::Bare, Who::Ours] {
+            let mut all = self.contestants.iter_mut();
+            let Some((who, turn)) = all.find(|(who, _)| *who == counted) else {
+                continue;
+            };
+            // What only the first turn does, is done by one that is not counted.
+            turn(COUNTED[0]);
+            for times in COUNTED {
+                let taken = counted_turn(turn, times);
+                samples.add(*who, in_nanoseconds(taken) / in_float(times));
             }
         }
         samples
