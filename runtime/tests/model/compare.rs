@@ -9,7 +9,8 @@ use futures::FutureExt;
 use crate::parts::{First, Second, await_that};
 use crate::system::System;
 use crate::transition::{ALL, Hook, Id, Key, Time, What};
-use crate::tree::{Began, Role, Why};
+use crate::tree::Role;
+use crate::why::{Began, Why};
 use crate::world::{Handle, Has, Watching, World};
 
 const MINUTE: Time = 60_000_000_000;

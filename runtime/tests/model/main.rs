@@ -13,6 +13,7 @@ mod parts;
 mod system;
 mod transition;
 mod tree;
+mod why;
 mod world;
 
 use std::env;

@@ -15,7 +15,8 @@ use proptest_state_machine::StateMachineTest;
 use crate::clock::Clock;
 use crate::parts::{Callback, First, Second, Waiter, await_that};
 use crate::transition::{Derivation, Id, Key, Merge, Transition};
-use crate::tree::{BACKGROUND, Why, completion_cause, deadline_cause, name};
+use crate::tree::{BACKGROUND, completion_cause, deadline_cause, name};
+use crate::why::Why;
 use crate::world::{Handle, Has, Reference, World};
 
 pub(crate) struct System {

@@ -3,45 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cancel_context::Kind;
-
 use crate::transition::{Derivation, Id, Key, Merge, Time};
+use crate::why::{Began, Why};
 
 pub(crate) const BACKGROUND: Id = 0;
-
-/// Where an end began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Began {
-    Cancelled,
-    Dropped,
-    Deadline,
-    Completed,
-}
-
-/// Why a context ended.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Why {
-    pub(crate) began: Began,
-    pub(crate) cause: String,
-}
-
-impl Why {
-    pub(crate) fn new(began: Began, cause: Option<String>) -> Self {
-        let mut why = Self {
-            began,
-            cause: String::new(),
-        };
-        why.cause = cause.unwrap_or_else(|| why.kind().to_string());
-        why
-    }
-
-    pub(crate) fn kind(&self) -> Kind {
-        match self.began {
-            Began::Deadline => Kind::DeadlineExceeded,
-            _ => Kind::Cancelled,
-        }
-    }
-}
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct End {
@@ -225,10 +190,18 @@ impl Tree {
     }
 
     /// A call that ends a context, and tells everybody, unless it has ended.
-    pub(crate) fn end(&mut self, id: Id, why: Why) {
+    pub(crate) fn end(&mut self, id: Id, why: &Why) {
         self.events += 1;
         let at = (self.now, self.events);
-        self.set_end(id, at, why, None);
+        self.set_end(id, at, why.clone(), None);
+        // Of a merge, the other sources may have ended at this very instant.
+        let below = self.below(id);
+        let from = self.top_down(|node, from| {
+            let is_merge = matches!(node.role, Role::Merge(_));
+            let is_source = |it: &Id| is_merge && (*it == id || below[it]);
+            node.sources.iter().any(|it| from[it] || is_source(it))
+        });
+        self.blur_order(&from, why);
     }
 
     fn set_end(&mut self, id: Id, at: (Time, usize), why: Why, told_by: Option<Time>) {
@@ -295,13 +268,20 @@ impl Tree {
     /// The deadline of a context was moved into the past: what is below may have passed at this very instant
     /// before, or else be one of several equal deadlines.
     fn blur_order_below(&mut self, id: Id, why: &Why) {
-        if self.end_of(id).is_none() {
-            return;
+        if self.end_of(id).is_some() {
+            self.blur_order(&self.below(id), why);
         }
+    }
+
+    fn below(&self, id: Id) -> BTreeMap<Id, bool> {
+        self.top_down(|node, below| node.sources.iter().any(|it| *it == id || below[it]))
+    }
+
+    /// What ended by a deadline at this very instant may as well have ended for another reason, if it is one of
+    /// `contexts`.
+    fn blur_order(&mut self, contexts: &BTreeMap<Id, bool>, why: &Why) {
         let now = self.now;
-        let is_below =
-            self.top_down(|node, below| node.sources.iter().any(|it| *it == id || below[it]));
-        let nodes = self.nodes.iter_mut().filter(|(id, _)| is_below[id]);
+        let nodes = self.nodes.iter_mut().filter(|(id, _)| contexts[id]);
         for end in nodes.filter_map(|(_, node)| node.end.as_mut()) {
             if end.at.0 == now && end.is_dated() {
                 end.whys.insert(why.clone());
@@ -311,7 +291,7 @@ impl Tree {
 
     pub(crate) fn complete(&mut self, id: Id) {
         self.node_mut(id).role = Role::Future { is_open: false };
-        self.end(id, Why::new(Began::Completed, Some(completion_cause(id))));
+        self.end(id, &Why::new(Began::Completed, Some(completion_cause(id))));
     }
 
     /// The deadline that counts, of every context.

@@ -8,7 +8,8 @@ use proptest_state_machine::ReferenceStateMachine;
 
 use crate::generate;
 use crate::transition::{Hook, Id, Time, Transition};
-use crate::tree::{Began, End, Role, Tree, Why};
+use crate::tree::{End, Role, Tree};
+use crate::why::{Began, Why};
 
 /// When the contexts are compared with the reference: whoever looks, may be the first to find an end.
 #[derive(Clone, Copy, Debug)]
@@ -156,7 +157,7 @@ impl World {
             *holders -= 1;
             *is_detached |= detaches;
             if *holders == 0 && !*is_detached {
-                self.tree.end(of, Why::new(Began::Dropped, None));
+                self.tree.end(of, &Why::new(Began::Dropped, None));
             }
         }
     }
@@ -196,7 +197,7 @@ impl World {
             Transition::Merge { id, sources, kind } => self.tree.merge(*id, sources, *kind),
             Transition::Cancel { of, cause } => {
                 self.tree
-                    .end(*of, Why::new(Began::Cancelled, cause.clone()));
+                    .end(*of, &Why::new(Began::Cancelled, cause.clone()));
             }
             Transition::CloneCanceller { of } => {
                 if let Role::Cancel { holders, .. } = &mut self.tree.node_mut(*of).role {
