@@ -22,7 +22,7 @@ use crate::memory::{self, Key};
 use crate::owner::Owner;
 use crate::raw::{Loose, Tagged};
 use crate::scope;
-use crate::watch::{self, Watch};
+use crate::watch;
 
 type Keepsake = Loose<Context, Owner>;
 
@@ -48,7 +48,6 @@ pub trait Hold: Borrow<Context> {
 }
 
 /// A context with what is kept for it.
-#[expect(private_interfaces, reason = "for the guard only")]
 pub trait Word {
     /// The context, for the time of a poll.
     type Held: Borrow<Context>;
@@ -56,14 +55,17 @@ pub trait Word {
     /// The context.
     fn context(&self) -> &Context;
 
+    /// The context, if nothing is kept.
+    fn alone(&self) -> Option<&Context>;
+
     /// The context, which lives longer than `self`.
     fn held(&self) -> Self::Held;
 
-    /// What is kept; from now on there is something to keep.
-    fn owner(&mut self) -> &mut Owner;
+    /// What is kept, taken out.
+    fn take_kept(&mut self) -> Kept;
 
-    /// For the next await.
-    fn into_kept(self) -> Kept;
+    /// Keeps that.
+    fn keep(&mut self, kept: Kept);
 }
 
 /// The word of a borrowed context.
@@ -75,10 +77,14 @@ pub struct Holding {
     kept: Option<Box<Keepsake>>,
 }
 
-#[cold]
-#[inline(never)]
-fn new_owner() -> Keepsake {
-    Loose::new(Owner::new())
+impl<'a> Borrowing<'a> {
+    #[inline]
+    fn new(context: &'a Context, kept: Kept) -> Self {
+        Self(match kept.0 {
+            None => Tagged::new(context),
+            Some(owner) => Tagged::boxed(context, owner),
+        })
+    }
 }
 
 impl<'a> Hold for &'a Context {
@@ -86,36 +92,34 @@ impl<'a> Hold for &'a Context {
 
     #[inline]
     fn word(self, kept: Kept) -> Borrowing<'a> {
-        Borrowing(match kept.0 {
-            None => Tagged::new(self),
-            Some(owner) => Tagged::boxed(self, owner),
-        })
+        Borrowing::new(self, kept)
     }
 }
 
-#[expect(private_interfaces, reason = "for the guard only")]
 impl<'a> Word for Borrowing<'a> {
     type Held = &'a Context;
 
-    #[inline]
     fn context(&self) -> &Context {
         self.0.borrowed()
     }
 
-    fn held(&self) -> &'a Context {
-        self.0.borrowed()
-    }
-
-    fn owner(&mut self) -> &mut Owner {
-        if self.0.value().is_none() {
-            self.0 = Tagged::boxed(self.0.borrowed(), Box::new(new_owner()));
-        }
-        self.0.value().expect("it was just made")
+    #[inline]
+    fn alone(&self) -> Option<&Context> {
+        self.0.alone()
     }
 
     #[inline]
-    fn into_kept(self) -> Kept {
-        Kept(self.0.into_box())
+    fn held(&self) -> &'a Context {
+        self.0.alone().unwrap_or_else(|| self.0.borrowed())
+    }
+
+    #[inline]
+    fn take_kept(&mut self) -> Kept {
+        Kept(self.0.take_box())
+    }
+
+    fn keep(&mut self, kept: Kept) {
+        *self = Self::new(self.held(), kept);
     }
 }
 
@@ -130,7 +134,6 @@ impl Hold for Context {
     }
 }
 
-#[expect(private_interfaces, reason = "for the guard only")]
 impl Word for Holding {
     type Held = Context;
 
@@ -138,16 +141,20 @@ impl Word for Holding {
         &self.context
     }
 
+    fn alone(&self) -> Option<&Context> {
+        self.kept.is_none().then_some(&self.context)
+    }
+
     fn held(&self) -> Context {
         self.context.clone()
     }
 
-    fn owner(&mut self) -> &mut Owner {
-        &mut self.kept.get_or_insert_with(|| Box::new(new_owner())).value
+    fn take_kept(&mut self) -> Kept {
+        Kept(self.kept.take())
     }
 
-    fn into_kept(self) -> Kept {
-        Kept(self.kept)
+    fn keep(&mut self, kept: Kept) {
+        self.kept = kept.0;
     }
 }
 
@@ -155,8 +162,7 @@ pin_project! {
     /// An await of an annotated function; made by the attribute.
     #[must_use = "futures do nothing unless polled"]
     pub struct Guard<W, F> {
-        // None once it has completed.
-        word: Option<W>,
+        word: W,
         #[pin]
         future: F,
     }
@@ -166,7 +172,7 @@ impl<W: Word, F> Guard<W, F> {
     #[inline]
     pub(crate) fn new(context: impl Hold<Word = W>, future: F, kept: Kept) -> Self {
         Self {
-            word: Some(context.word(kept)),
+            word: context.word(kept),
             future,
         }
     }
@@ -175,12 +181,14 @@ impl<W: Word, F> Guard<W, F> {
 impl<W: Word, F: Future> Future for Guard<W, F> {
     type Output = (Result<F::Output, Cancelled>, Kept);
 
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "there are two calls of it, and one inside"
+    )]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        let waker = task.waker();
-        let word = self.word.as_ref();
-        let word = word.expect("an await is not polled after it has completed");
-        if !watch::is_covered_for(word.context(), waker) {
+        let alone = self.word.alone();
+        if alone.is_none_or(|context| !scope::is_covered_for(context, task.waker())) {
             return self.poll_as_owner(task);
         }
         let key = Key::of(&*self);
@@ -188,78 +196,54 @@ impl<W: Word, F: Future> Future for Guard<W, F> {
         let this = self.project();
         let result = match this.future.poll(task) {
             Poll::Ready(value) => Ok(value),
-            Poll::Pending if scope::is_quiet(before) => return Poll::Pending,
-            Poll::Pending if watch::stays(before, task.waker()) => return Poll::Pending,
-            Poll::Pending => {
-                let word = this.word.as_ref();
-                let cancelled =
-                    word.and_then(|word| look_closely(key, before, word.context(), task.waker()));
-                match cancelled {
-                    Some(cancelled) => Err(cancelled),
-                    None => return Poll::Pending,
-                }
-            }
+            Poll::Pending if scope::is_calm_for(task.waker()) => return Poll::Pending,
+            Poll::Pending => match look_closely(key, before, this.word.context(), task.waker()) {
+                Some(cancelled) => Err(cancelled),
+                None => return Poll::Pending,
+            },
         };
-        let kept = this.word.take().map_or_else(Kept::new, Word::into_kept);
-        Poll::Ready((result, kept))
+        Poll::Ready((result, Kept::new()))
     }
 }
 
 impl<W: Word, F: Future> Guard<W, F> {
     /// Polls itself in a frame of its own, which covers it.
-    #[cold]
     #[inline(never)]
     fn poll_as_owner(
         mut self: Pin<&mut Self>,
         task: &mut Task<'_>,
     ) -> Poll<(Result<F::Output, Cancelled>, Kept)> {
-        let key = Key::of(&*self);
         let waker = task.waker();
-        let word = self.as_mut().project().word.as_mut();
-        let word = word.expect("an await is not polled after it has completed");
-        let context = word.held();
-        let context: &Context = context.borrow();
-        let mut owner = match context.anchor() {
-            Some(_) => std::mem::take(word.owner()),
-            None => Owner::new(),
-        };
-        let Owner {
-            waiter,
-            vigil,
-            memory,
-        } = &mut owner;
-        // What is kept may be that of another context, if the function has several.
-        let is_known = context.anchor().is_some_and(|anchor| waiter.is_at(anchor));
-        let task_id = waiter.task(waker).filter(|_| is_known);
-        let own = Some((context, task_id, memory));
-        let mut polled = Watch::poll(own, waker, |watch| {
-            let polled = self.as_mut().poll(task);
-            if polled.is_ready() || watch.stays() {
-                return polled;
+        let word = self.as_mut().project().word;
+        let (context, mut kept) = (word.held(), word.take_kept());
+        let mut new = Owner::new();
+        let owner = kept.0.as_mut().map_or(&mut new, |kept| &mut kept.value);
+        let polled = owner.poll(context.borrow(), waker, || self.as_mut().poll(task));
+        match polled {
+            Poll::Ready(Ok((result, _))) => Poll::Ready((result, kept)),
+            Poll::Ready(Err(cancelled)) => Poll::Ready((Err(cancelled), Kept::new())),
+            Poll::Pending => {
+                if !new.is_empty() {
+                    kept = Kept(Some(Box::new(Loose::new(new))));
+                }
+                self.project().word.keep(kept);
+                Poll::Pending
             }
-            let keeper = Some((waiter, vigil));
-            match watch.look_closely(keeper, key, context, waker) {
-                Some(cancelled) => Poll::Ready((Err(cancelled), Kept::new())),
-                None => Poll::Pending,
-            }
-        });
-        let kept = match &mut polled {
-            Poll::Ready((_, kept)) => kept.0.as_mut().map(|kept| &mut kept.value),
-            Poll::Pending => self.project().word.as_mut().map(Word::owner),
-        };
-        if let (Some(kept), Some(_)) = (kept, context.anchor()) {
-            *kept = owner;
         }
-        polled
     }
 }
 
 /// After a poll that ended pending: why the await is left, if it is.
 #[cold]
 #[inline(never)]
-fn look_closely(key: Key, before: u64, context: &Context, waker: &Waker) -> Option<Cancelled> {
+pub(crate) fn look_closely(
+    key: Key,
+    before: u64,
+    context: &Context,
+    waker: &Waker,
+) -> Option<Cancelled> {
     let mut vigil = memory::take_vigil(key);
-    if vigil.is_over(before, waker, context) {
+    if watch::is_over(&mut vigil, before, context, waker) {
         return context.cancelled_at(watch::take_parked(before).map(Left::Site));
     }
     memory::keep_vigil(key, vigil);

@@ -29,9 +29,10 @@ use pin_project_lite::pin_project;
 use crate::cancelled::Cancelled;
 use crate::context::Context;
 use crate::exits::Exit;
+use crate::frame::WakerId;
 use crate::leaving::FromCancelled;
 use crate::memory::{self, Key};
-use crate::scope::{self, WakerId};
+use crate::scope;
 use crate::site::Site;
 use crate::watch::{self, Standing};
 
@@ -139,7 +140,7 @@ impl<F: Future, E: Exit> Future for Await<F, E> {
         if let Poll::Ready(value) = self.project().future.poll(task) {
             return Poll::Ready(Ok(value));
         }
-        if scope::is_quiet(before) || watch::stays(before, task.waker()) {
+        if scope::is_calm_for(task.waker()) {
             return Poll::Pending;
         }
         match look_closely(key, before, task.waker(), E::PARKS) {
@@ -160,7 +161,6 @@ fn look_closely(key: Key, before: u64, waker: &Waker, parks: bool) -> Option<Ove
     }
     let is_pledged = matches!(standing, Standing::Pledged);
     if is_pledged && !watch::is_shielded_below(before) && !scope::current_has_ended() {
-        watch::stay();
         return None;
     }
     let current = Context::current();
@@ -171,7 +171,7 @@ fn look_closely(key: Key, before: u64, waker: &Waker, parks: bool) -> Option<Ove
         watch::note_registered(anchor.address(), WakerId::of(waker));
     }
     let mut vigil = memory::take_vigil(key);
-    if !vigil.is_over(before, waker, &current) {
+    if !watch::is_over(&mut vigil, before, &current, waker) {
         memory::keep_vigil(key, vigil);
         return None;
     }

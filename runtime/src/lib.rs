@@ -124,6 +124,7 @@ mod deadline;
 mod derivation;
 mod derive;
 mod exits;
+mod frame;
 mod guard;
 mod implicit;
 mod leaving;

@@ -26,8 +26,9 @@ use std::mem::ManuallyDrop;
 use std::task::Waker;
 
 use crate::context::Context;
+use crate::frame::WakerId;
 use crate::owner::{Vigil, Waiter};
-use crate::scope::{self, Scope, WakerId};
+use crate::scope::{self, Scope};
 
 /// How many may come in before the others are looked at.
 const SPARE: usize = 16;

@@ -1,17 +1,22 @@
-//! What an owner keeps from poll to poll: its registration, and what keeps it from leaving.
+//! Owners: the poll of one, and what it keeps from poll to poll, its registration first of all.
 //!
-//! An owner is a scope, or the outermost await of a context in a task (see [`crate::scope`]).
+//! An owner is a scope, or the outermost await of a context in a task (see [`crate::scope`]). The usual poll,
+//! that of an outermost owner which is registered already, is inlined; all else is out of the way.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
+use crate::cancelled::{Cancelled, Left};
 use crate::context::Context;
+use crate::frame::{Frame, TaskId, WakerId};
 use crate::memory::Memory;
 use crate::roster::{self, Key};
-use crate::scope::{TaskId, WakerId};
+use crate::scope::{self, Calm, Scope};
+use crate::state::State;
+use crate::sync::AtomicU32;
 use crate::tree::Node;
-use crate::watch;
+use crate::watch::{self, Lent};
 
 /// What an owner keeps.
 #[derive(Default)]
@@ -21,6 +26,24 @@ pub(crate) struct Owner {
     pub(crate) memory: Memory,
 }
 
+/// What an owner has to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Somebody above has promised to be woken, or nothing ends its context: no owner after all.
+    Covered,
+    Registered,
+    /// It has to register.
+    New,
+}
+
+/// How a poll that ended pending goes on.
+enum Next {
+    Stay,
+    /// The context has ended meanwhile: all below have to look.
+    Again,
+    Leave(Cancelled),
+}
+
 impl Owner {
     pub(crate) const fn new() -> Self {
         Self {
@@ -28,6 +51,136 @@ impl Owner {
             vigil: Vigil::new(),
             memory: Memory::new(),
         }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiter.registration.is_none() && self.vigil.is_empty() && self.memory.is_empty()
+    }
+
+    /// Runs `poll` with `context` as the current one; if that ends pending, registers `waker`, and says why
+    /// the owner leaves, if it does.
+    #[inline]
+    pub(crate) fn poll<T>(
+        &mut self,
+        context: &Context,
+        waker: &Waker,
+        mut poll: impl FnMut() -> Poll<T>,
+    ) -> Poll<Result<T, Cancelled>> {
+        scope::with(|scope| {
+            let Self {
+                waiter,
+                vigil,
+                memory,
+            } = self;
+            let _lent = Lent::new(scope, memory);
+            let before = scope.epoch.get();
+            let known = waiter.known(waker).filter(|known| known.is_for(context));
+            let usual = known.filter(|known| scope.depth() == 0 && known.node.state.is_told());
+            let mut frame = Frame {
+                context,
+                anchor: usual.map_or(0, Registration::anchor),
+                waker,
+                is_promised: true,
+                depth: 1,
+                task: usual.map_or(TaskId::NONE, |known| known.task),
+                trusted: AtomicU32::new(0),
+                noticed: Frame::not_noticed(),
+            };
+            let (part, mut state, mut calm) = match usual {
+                Some(known) => (Part::Registered, &known.node.state, Calm::of(waker)),
+                None => begin(scope, &mut frame, known),
+            };
+            loop {
+                let (polled, still_calm) = scope.enter(&frame, state, calm, &mut poll);
+                if let Poll::Ready(value) = polled {
+                    return Poll::Ready(Ok(value));
+                }
+                if still_calm.is_for(waker) && part.rests(state) {
+                    return Poll::Pending;
+                }
+                match part.look_closely((waiter, vigil), &frame, before) {
+                    Next::Stay => return Poll::Pending,
+                    Next::Leave(cancelled) => return Poll::Ready(Err(cancelled)),
+                    Next::Again => calm = Calm::FOR_NOBODY,
+                }
+                state = scope::state_of(context.anchor());
+            }
+        })
+    }
+}
+
+/// Completes a frame that is not that of an outermost owner which is registered; what its owner has to do,
+/// what its context knows of its end, and whether the poll is calm.
+#[inline(never)]
+fn begin<'a>(
+    scope: &Scope,
+    frame: &mut Frame<'a>,
+    known: Option<&Registration>,
+) -> (Part, &'a State, Calm) {
+    let anchor = frame.context.anchor();
+    let state = scope::state_of(anchor);
+    frame.anchor = anchor.map_or(0, Context::address);
+    frame.is_promised = frame.anchor != 0;
+    let is_covered = scope.frame.look(|above| {
+        let is_covered = above.anchor == frame.anchor && above.promises(frame.waker);
+        frame.depth = above.depth + u32::from(frame.is_promised && !is_covered);
+        frame.task = match known {
+            _ if is_covered => above.task,
+            Some(known) => known.task,
+            None => TaskId::current(),
+        };
+        is_covered || !frame.is_promised
+    });
+    let part = match known {
+        _ if is_covered => Part::Covered,
+        Some(_) => Part::Registered,
+        None => Part::New,
+    };
+    if state.is_told() || !frame.context.is_cancelled() {
+        return (part, state, Calm::of(frame.waker));
+    }
+    frame.notice(0);
+    (part, state, Calm::FOR_NOBODY)
+}
+
+impl Part {
+    /// Whether there is nothing to do after a poll that ended calm and pending.
+    #[inline]
+    fn rests(self, state: &State) -> bool {
+        match self {
+            Self::Covered => true,
+            Self::Registered => state.is_told(),
+            Self::New => false,
+        }
+    }
+
+    /// After a poll in `frame` that ended pending; `before` is the number of the last event before it.
+    #[cold]
+    #[inline(never)]
+    fn look_closely(
+        self,
+        (waiter, vigil): (&mut Waiter, &mut Vigil),
+        frame: &Frame<'_>,
+        before: u64,
+    ) -> Next {
+        let context = frame.context;
+        if let (Self::Registered | Self::New, Some(anchor)) = (self, context.anchor()) {
+            let above = frame.depth - 1;
+            waiter.register(anchor, frame.waker, above);
+            if above > 0 {
+                watch::note_registered(frame.anchor, WakerId::of(frame.waker));
+            }
+        }
+        watch::collect_shields(before, frame.task, |shield| vigil.wait_for(shield));
+        if !context.is_cancelled() || vigil.is_held() {
+            return Next::Stay;
+        }
+        if !frame.was_noticed(before) {
+            frame.notice(before);
+            return Next::Again;
+        }
+        let left = watch::take_parked(before).map(Left::Site);
+        context.cancelled_at(left).map_or(Next::Stay, Next::Leave)
     }
 }
 
@@ -45,6 +198,24 @@ struct Registration {
     task: TaskId,
 }
 
+impl Registration {
+    #[inline]
+    fn is_at(&self, anchor: &Context) -> bool {
+        self.anchor() == anchor.address()
+    }
+
+    #[inline]
+    fn anchor(&self) -> usize {
+        Arc::as_ptr(&self.node).addr()
+    }
+
+    /// Whether it is for the end of `context`.
+    #[inline]
+    fn is_for(&self, context: &Context) -> bool {
+        self.is_at(context) || context.anchor().is_some_and(|anchor| self.is_at(anchor))
+    }
+}
+
 impl Drop for Registration {
     fn drop(&mut self) {
         self.node.remove_waiter(self.key);
@@ -57,25 +228,20 @@ impl Waiter {
         Self { registration: None }
     }
 
-    /// The task in which it was registered with `waker`, if it was.
+    /// The registration, if it is that of `waker`.
     #[inline]
-    pub(crate) fn task(&self, waker: &Waker) -> Option<TaskId> {
+    fn known(&self, waker: &Waker) -> Option<&Registration> {
         let known = self.registration.as_ref()?;
-        (known.waker == WakerId::of(waker)).then_some(known.task)
-    }
-
-    /// Whether it is registered for `anchor`.
-    pub(crate) fn is_at(&self, anchor: &Context) -> bool {
-        let known = self.registration.as_ref();
-        known.is_some_and(|known| Arc::as_ptr(&known.node).addr() == anchor.address())
+        (known.waker == WakerId::of(waker)).then_some(known)
     }
 
     /// Has `waker` woken when `anchor` ends, unless it has ended: look at it afterwards.
     #[cold]
     #[inline(never)]
     pub(crate) fn register(&mut self, anchor: &Context, waker: &Waker, depth: u32) {
-        let is_at_anchor = self.is_at(anchor);
-        if is_at_anchor && self.task(waker).is_some() {
+        let known = self.registration.as_ref();
+        let is_at_anchor = known.is_some_and(|known| known.is_at(anchor));
+        if is_at_anchor && self.known(waker).is_some() {
             return;
         }
         let id = WakerId::of(waker);
@@ -115,74 +281,47 @@ impl fmt::Debug for Waiter {
     }
 }
 
-/// What an await remembers from one pending poll to the next; takes memory only where it has to stay
-/// although the context has ended, or a shield is below it.
+/// What an await remembers from one pending poll to the next: the shields below that were pending when
+/// they were last polled. Takes memory only then.
 #[derive(Default)]
 pub(crate) struct Vigil {
-    delay: Option<Box<Delay>>,
-}
-
-/// What keeps an await from leaving.
-#[derive(Default)]
-struct Delay {
-    /// It has stayed once for an await below that looked too early.
-    has_deferred: bool,
-    /// The shields below that were pending when they were last polled.
-    shields: Vec<Weak<()>>,
+    #[expect(
+        clippy::box_collection,
+        reason = "it is as small as can be, and mostly empty"
+    )]
+    shields: Option<Box<Vec<Weak<()>>>>,
 }
 
 impl Vigil {
     pub(crate) const fn new() -> Self {
-        Self { delay: None }
+        Self { shields: None }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.delay.is_none()
+        self.shields.is_none()
     }
 
     /// Whether a shield is pending that it waits for.
     pub(crate) fn is_needed(&self) -> bool {
-        let mut shields = self.delay.iter().flat_map(|delay| &delay.shields);
+        let mut shields = self.shields.iter().flat_map(|shields| shields.iter());
         shields.any(|shield| shield.strong_count() > 0)
     }
 
-    /// After a poll that ended pending, and after registering: whether to leave; `before` is the number
-    /// of the last event before that poll.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn is_over(&mut self, before: u64, waker: &Waker, context: &Context) -> bool {
-        watch::collect_shields(before, |shield| self.wait_for(shield));
-        let leaves = context.is_cancelled() && !self.is_held(before, waker);
-        if !leaves {
-            watch::stay();
-        }
-        leaves
-    }
-
-    fn wait_for(&mut self, shield: &Weak<()>) {
-        let known = &mut self.delay.get_or_insert_default().shields;
+    pub(crate) fn wait_for(&mut self, shield: &Weak<()>) {
+        let known = self.shields.get_or_insert_default();
         if !known.iter().any(|other| other.ptr_eq(shield)) {
             known.push(Weak::clone(shield));
         }
     }
 
-    /// Whether somebody below has to go first.
-    fn is_held(&mut self, before: u64, waker: &Waker) -> bool {
-        if let Some(delay) = &mut self.delay {
-            delay.shields.retain(|shield| shield.strong_count() > 0);
-            if !delay.shields.is_empty() {
-                return true;
+    /// Whether shields below have to end first; forgets those that have.
+    pub(crate) fn is_held(&mut self) -> bool {
+        if let Some(shields) = &mut self.shields {
+            shields.retain(|shield| shield.strong_count() > 0);
+            if shields.is_empty() {
+                self.shields = None;
             }
         }
-        if !watch::was_looked_below(before) {
-            return false;
-        }
-        let has_deferred = &mut self.delay.get_or_insert_default().has_deferred;
-        if *has_deferred {
-            return false;
-        }
-        *has_deferred = true;
-        waker.wake_by_ref();
-        true
+        !self.is_empty()
     }
 }

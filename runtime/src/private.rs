@@ -39,7 +39,7 @@ fn look_before(context: &Context, site: &'static Site) -> bool {
     crate::testing::on_await(Some(context), site);
     #[cfg(not(feature = "testing"))]
     let _ = site;
-    context.is_cancelled()
+    crate::scope::has_ended(context)
 }
 
 /// The error of a function that is left as its await begins.

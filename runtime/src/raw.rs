@@ -280,44 +280,52 @@ impl<'a, A, B> Tagged<'a, A, B> {
     }
 
     #[inline]
-    fn box_pointer(&self) -> Option<*mut Loose<A, B>> {
-        let is_boxed = self.pointer.addr().get() & BOXED != 0;
-        is_boxed.then(|| self.pointer.as_ptr().wrapping_sub(BOXED).cast())
+    fn is_boxed(&self) -> bool {
+        self.pointer.addr().get() & BOXED != 0
     }
 
+    /// Of one that is boxed.
+    fn box_pointer(&self) -> *mut Loose<A, B> {
+        self.pointer.as_ptr().wrapping_sub(BOXED).cast()
+    }
+
+    /// What is borrowed, unless it is boxed.
     #[inline]
-    pub(crate) fn borrowed(&self) -> &'a A {
-        let pointer = match self.box_pointer() {
-            // SAFETY: by invariant 5 it is that of a box which this owns.
-            Some(pointer) => unsafe { (*pointer).borrowed },
-            None => Some(self.pointer.cast()),
-        };
-        let pointer = pointer.expect("a box has what it was made with");
+    pub(crate) fn alone(&self) -> Option<&'a A> {
         // SAFETY: by invariant 5 it was borrowed for `'a`.
-        unsafe { pointer.as_ref() }
+        (!self.is_boxed()).then(|| unsafe { self.pointer.cast().as_ref() })
     }
 
-    pub(crate) fn value(&mut self) -> Option<&mut B> {
-        // SAFETY: by invariant 5 it is that of a box which this owns, and `self` is borrowed as long.
-        let boxed = self.box_pointer().map(|pointer| unsafe { &mut *pointer });
-        boxed.map(|boxed| &mut boxed.value)
+    pub(crate) fn borrowed(&self) -> &'a A {
+        self.alone().unwrap_or_else(|| {
+            // SAFETY: by invariant 5 it is that of a box which this owns.
+            let borrowed = unsafe { (*self.box_pointer()).borrowed };
+            let borrowed = borrowed.expect("a box has what it was made with");
+            // SAFETY: by invariant 5 it was borrowed for `'a`.
+            unsafe { borrowed.as_ref() }
+        })
     }
 
+    /// Takes the box out.
     #[inline]
-    pub(crate) fn into_box(self) -> Option<Box<Loose<A, B>>> {
-        let pointer = ManuallyDrop::new(self).box_pointer()?;
-        // SAFETY: by invariant 5 it is that of a box which this owned, and it is not dropped.
-        Some(unsafe { Box::from_raw(pointer) })
+    pub(crate) fn take_box(&mut self) -> Option<Box<Loose<A, B>>> {
+        self.is_boxed().then(|| self.take_present_box())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_present_box(&mut self) -> Box<Loose<A, B>> {
+        let (borrowed, pointer) = (self.borrowed(), self.box_pointer());
+        self.pointer = NonNull::from(borrowed).cast();
+        // SAFETY: by invariant 5 it is that of a box which this owned until here.
+        unsafe { Box::from_raw(pointer) }
     }
 }
 
 impl<A, B> Drop for Tagged<'_, A, B> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(pointer) = self.box_pointer() {
-            // SAFETY: by invariant 5 it is that of a box which this owns.
-            drop(unsafe { Box::from_raw(pointer) });
-        }
+        drop(self.take_box());
     }
 }
 
@@ -361,13 +369,11 @@ impl<L: Lend> Slot<L> {
         Self(Cell::new(value))
     }
 
-    /// Runs `action` with `value` in the slot; without a value, with what is there.
+    /// Runs `action` with `value` in the slot.
     #[inline]
-    pub(crate) fn lend<R>(&self, value: Option<&L::Value<'_>>, action: impl FnOnce() -> R) -> R {
-        let _restored = value.map(|value| {
-            let present = self.0.replace(NonNull::from(value).cast());
-            Restored(&self.0, present)
-        });
+    pub(crate) fn lend<R>(&self, value: &L::Value<'_>, action: impl FnOnce() -> R) -> R {
+        let present = self.0.replace(NonNull::from(value).cast());
+        let _restored = Restored(&self.0, present);
         action()
     }
 

@@ -9,17 +9,14 @@ use pin_project_lite::pin_project;
 
 use crate::cancelled::Cancelled;
 use crate::context::Context;
-use crate::memory::Key;
-use crate::owner::{Owner, Waiter};
+use crate::owner::Owner;
 use crate::scope;
-use crate::watch::{self, Watch};
 
 pin_project! {
     /// A scope; made by [`Context::run`].
     #[must_use = "futures do nothing unless polled"]
     pub struct Run<F> {
-        // None only for what is no scope at all.
-        context: Option<Context>,
+        context: Context,
         #[pin]
         future: Option<F>,
         owner: Owner,
@@ -28,8 +25,7 @@ pin_project! {
 }
 
 impl<F> Run<F> {
-    /// Without a context it is no scope: the future is polled in whatever scope it is.
-    pub(crate) const fn new(context: Option<Context>, future: F) -> Self {
+    pub(crate) const fn new(context: Context, future: F) -> Self {
         Self {
             context,
             future: Some(future),
@@ -43,66 +39,47 @@ impl<F: Future> Future for Run<F> {
     type Output = Result<F::Output, Cancelled>;
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        let key = Key::of(&*self);
         let this = self.project();
-        let (context, mut future) = (this.context.as_ref(), this.future);
+        let (context, mut future) = (&*this.context, this.future);
         if !*this.is_started {
             *this.is_started = true;
-            if let Some(context) = context
-                && let Some(cancelled) = ended_before(context, future.as_mut())
-            {
+            if let Some(cancelled) = context.cancelled_at(None) {
+                drop_within(context, future);
                 return Poll::Ready(Err(cancelled));
             }
         }
-        let Owner {
-            waiter,
-            vigil,
-            memory,
-        } = this.owner;
-        let waker = task.waker();
-        let own = context.filter(|context| !watch::is_covered_for(context, waker));
-        let own = own.map(|context| (context, waiter.task(waker), memory));
-        let polled = Watch::poll(own, waker, |watch| {
-            // The destructors of the future see its context, too.
+        let polled = this.owner.poll(context, task.waker(), || {
             let inner = future.as_mut().as_pin_mut();
-            let inner = inner.expect("`Run` is not polled after it ended");
-            if let Poll::Ready(value) = inner.poll(task) {
+            let polled = inner
+                .expect("`Run` is not polled after it ended")
+                .poll(task);
+            if polled.is_ready() {
+                // The destructors of the future see its context, too.
                 future.set(None);
-                return Poll::Ready(Ok(value));
             }
-            if let Some(context) = context
-                && !watch.stays()
-                && let Some(cancelled) =
-                    watch.look_closely(Some((waiter, vigil)), key, context, waker)
-            {
-                future.set(None);
-                return Poll::Ready(Err(cancelled));
-            }
-            Poll::Pending
+            polled
         });
-        if polled.is_ready() {
-            *waiter = Waiter::new();
+        if let Poll::Ready(ended) = &polled {
+            *this.owner = Owner::new();
+            if ended.is_err() {
+                drop_within(context, future);
+            }
         }
         polled
     }
 }
 
-/// Why the future is not polled at all, and then drops it.
 #[cold]
 #[inline(never)]
-fn ended_before<F>(context: &Context, mut future: Pin<&mut Option<F>>) -> Option<Cancelled> {
-    let cancelled = context.cancelled_at(None)?;
+fn drop_within<F>(context: &Context, mut future: Pin<&mut Option<F>>) {
     scope::within(context, || future.set(None));
-    Some(cancelled)
 }
 
 impl<F> fmt::Debug for Run<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut run = f.debug_struct("Run");
-        if let Some(context) = &self.context {
-            run.field("context", context);
-        }
-        run.finish_non_exhaustive()
+        f.debug_struct("Run")
+            .field("context", &self.context)
+            .finish_non_exhaustive()
     }
 }
 
@@ -143,7 +120,7 @@ impl Context {
     /// # }
     /// ```
     pub fn run<F: Future>(&self, future: F) -> Run<F> {
-        Run::new(Some(self.clone()), future)
+        Run::new(self.clone(), future)
     }
 
     /// Runs `future` in a scope that ends with this context or after `timeout`.

@@ -3,11 +3,15 @@
 //! Polls nest *frames*, each with the context that is the current one inside. An await need not register a
 //! waker of its own if an await above it, in the same poll, of the same context and with the same waker,
 //! does. The outermost await of a context in a task, its *owner*, promises that in its frame: it registers
-//! if its poll ends pending, and keeps that registration from poll to poll. Awaits below that find their
-//! context and waker in the topmost frame only look.
+//! if its poll ends pending, and keeps that registration from poll to poll.
+//!
+//! The owner also looks at the context as its poll begins. If it has not ended then, the poll is *calm*: an
+//! await below that finds its waker to be that of a calm poll need not look, and stays. If it ends
+//! meanwhile, the owner finds that out after the poll, and polls once more; that poll is not calm, and
+//! every await looks, innermost first. So one comparison is all that a pending await costs.
 //!
 //! A frame lies on the stack of the owner, and is lent. What each await looks at, the frame, a byte that
-//! says whether the context may have ended ([`crate::state`]), and the numbers below, is one cache line
+//! says whether the context may have ended ([`crate::state`]), and whether all is calm, is one cache line
 //! without a destructor, so that reaching it costs one offset.
 //!
 //! Invariants:
@@ -17,11 +21,11 @@
 //!    missed; an await below that found no end, relies on it. An await without a frame of its own, behind
 //!    a waker that nobody above has promised anything for, is registered in the owner's memory
 //!    ([`crate::memory`]) unless an await below it has registered in this very poll (`registered`).
-//! 3. Events of a poll are numbered by `epoch`: awaits that looked and stay pending, functions that were
-//!    parked, shields that are pending, registrations. What has a higher number than an inner poll began
-//!    with, happened below. An await that finds the end although one below it has looked in this very
-//!    poll, was overtaken by the cancel: it stays for one more poll, which it asks for, so that the
-//!    innermost await is the first to leave.
+//! 3. Events of a poll are numbered by `epoch`: functions that were parked, shields that are pending,
+//!    registrations, an end that somebody notices. What has a higher number than an inner poll began with,
+//!    happened below or meanwhile. An await leaves only if the end was noticed before its inner poll began
+//!    (0 if before the whole poll): then all awaits below have seen it, too, and the innermost is the
+//!    first to leave. Whoever notices it later stays, and sees to it that it is polled again.
 //! 4. A frame belongs to a tokio task. Another task that is polled within that poll, as those of a
 //!    `LocalSet` are, has another waker, finds `background` as its current context, and is not waited
 //!    for by the shields it holds.
@@ -29,117 +33,24 @@
 //! 6. A frame with a promise is that of somebody who looks at its context after all below have, in the same
 //!    poll, and drops them if it has ended. So an await without a context of its own may be parked for
 //!    ever in such a frame, and only there (see [`crate::implicit`]).
-//! 7. `quiet` is the number of the last await that looked at the context of the topmost frame and stays; it
-//!    goes back to 0 with the frame, and while a shield is pending. An await with a lower number before
-//!    its inner poll need not look: one below it has, with the same answer, or else the owner finds the
-//!    end, and has all of them look once more.
+//! 7. A poll is calm only for the waker that its frame promises, or for a frame of what never ends; and not
+//!    once a shield is pending below, or an end was noticed. As long as a shield is pending, the frames above
+//!    are not calm either: their awaits have to remember it.
 
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::task::Waker;
 
 use crate::context::Context;
+use crate::frame::{Frame, OUTERMOST, TaskId, WakerId};
 use crate::memory::{Memory, Used};
-use crate::raw::{Lend, Slot, with_local};
+use crate::raw::{Slot, with_local};
 use crate::site::Site;
 use crate::state::State;
+use crate::sync::{AtomicU32, Ordering};
 
-/// The identity of a waker, comparable while somebody keeps the waker itself.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct WakerId(usize, usize);
-
-impl WakerId {
-    pub(crate) fn of(waker: &Waker) -> Self {
-        Self(
-            waker.data().addr(),
-            std::ptr::from_ref(waker.vtable()).addr(),
-        )
-    }
-
-    const NONE: Self = Self(0, 0);
-}
-
-/// The tokio task that is being polled, if any.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TaskId(#[cfg(feature = "tokio")] Option<tokio::task::Id>);
-
-impl TaskId {
-    #[cfg(feature = "tokio")]
-    pub(crate) const NONE: Self = Self(None);
-    #[cfg(not(feature = "tokio"))]
-    pub(crate) const NONE: Self = Self();
-
-    #[inline]
-    pub(crate) fn current() -> Self {
-        #[cfg(feature = "tokio")]
-        return Self(tokio::task::try_id());
-        #[cfg(not(feature = "tokio"))]
-        Self::NONE
-    }
-}
-
-/// What a poll with a current context of its own is in: that of an owner, or of another one.
-pub(crate) struct Frame<'a> {
-    /// The current context.
-    pub(crate) context: &'a Context,
-    /// The address of the context that ends it (its anchor), 0 if nothing does.
-    pub(crate) anchor: usize,
-    /// The waker that the owner has promised to have woken then.
-    pub(crate) waker: &'a Waker,
-    /// Whether somebody has promised anything.
-    pub(crate) is_promised: bool,
-    /// How many owners there are.
-    pub(crate) depth: u32,
-    pub(crate) task: TaskId,
-}
-
-impl<'a> Frame<'a> {
-    /// That of nothing, yet.
-    #[inline]
-    pub(crate) fn of(waker: &'a Waker) -> Self {
-        Self { waker, ..OUTERMOST }
-    }
-
-    /// Whether the owner has promised that `waker` will be woken when the context ends.
-    #[inline]
-    pub(crate) fn promises(&self, waker: &Waker) -> bool {
-        // Mostly it is the very same one, which takes no look at it.
-        self.is_promised && (std::ptr::eq(self.waker, waker) || are_equal(self.waker, waker))
-    }
-
-    /// Whether an await of `context` that is polled with `waker` needs no frame of its own.
-    #[inline]
-    pub(crate) fn covers(&self, context: &Context, waker: &Waker) -> bool {
-        let is_promised = self.is_promised && std::ptr::eq(self.waker, waker);
-        self.context == context && (is_promised || self.anchor == 0)
-    }
-
-    pub(crate) fn is_in_task(&self) -> bool {
-        self.task == TaskId::current()
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn are_equal(waker: &Waker, other: &Waker) -> bool {
-    waker.will_wake(other)
-}
-
-impl Lend for Frame<'static> {
-    type Value<'a> = Frame<'a>;
-
-    fn shorten<'short, 'long: 'short>(value: &'short Frame<'long>) -> &'short Frame<'short> {
-        value
-    }
-}
-
-impl Lend for State {
-    type Value<'a> = Self;
-
-    fn shorten<'short, 'long: 'short>(value: &'short Self) -> &'short Self {
-        value
-    }
-}
+/// How many awaits in a row may begin without a look at the clock, in one poll. Half of what is promised.
+const TRUST: u32 = 32;
 
 /// A waker that was registered, for which context, and when.
 #[derive(Clone, Copy)]
@@ -156,6 +67,24 @@ pub(crate) struct Parked {
     pub(crate) site: Option<&'static Site>,
 }
 
+/// The address of the waker whose awaits need not look; 0 if all have to.
+#[derive(Clone, Copy)]
+pub(crate) struct Calm(usize);
+
+impl Calm {
+    pub(crate) const FOR_NOBODY: Self = Self(0);
+
+    #[inline]
+    pub(crate) fn of(waker: &Waker) -> Self {
+        Self(std::ptr::from_ref(waker).addr())
+    }
+
+    #[inline]
+    pub(crate) fn is_for(self, waker: &Waker) -> bool {
+        self.0 == std::ptr::from_ref(waker).addr()
+    }
+}
+
 /// The state of this thread's poll; nothing in it has a destructor. What every await looks at comes first,
 /// on one cache line.
 #[repr(C, align(64))]
@@ -163,11 +92,12 @@ pub(crate) struct Scope {
     /// What the context that ends the current one knows of its end.
     pub(crate) state: Slot<State>,
     pub(crate) frame: Slot<Frame<'static>>,
-    /// The number of the last event (invariant 3), and of the last of each kind.
+    /// The address of the current context.
+    current: Cell<usize>,
+    /// Whether the poll of the topmost frame is calm, and for whom.
+    pub(crate) calm: Cell<Calm>,
+    /// The number of the last event (invariant 3), and of the last shield.
     pub(crate) epoch: Cell<u64>,
-    pub(crate) looked: Cell<u64>,
-    /// As `looked`, of awaits of the topmost frame's context in a poll without shields (invariant 7).
-    pub(crate) quiet: Cell<u64>,
     pub(crate) shielded: Cell<u64>,
     /// Whether there is anything in the memory of the nearest owner above, and that memory.
     pub(crate) remembers: Cell<bool>,
@@ -176,25 +106,16 @@ pub(crate) struct Scope {
     pub(crate) registered: Cell<Registered>,
 }
 
-static BACKGROUND: Context = Context::background();
 static NEVER: State = State::of_root();
-const OUTERMOST: Frame<'static> = Frame {
-    context: &BACKGROUND,
-    anchor: 0,
-    waker: Waker::noop(),
-    is_promised: false,
-    depth: 0,
-    task: TaskId::NONE,
-};
 
 thread_local! {
     static SCOPE: Scope = const {
         Scope {
             state: Slot::new(&NEVER),
             frame: Slot::new(&OUTERMOST),
+            current: Cell::new(0),
+            calm: Cell::new(Calm::FOR_NOBODY),
             epoch: Cell::new(0),
-            looked: Cell::new(0),
-            quiet: Cell::new(0),
             shielded: Cell::new(0),
             parked: Cell::new(Parked { epoch: 0, site: None }),
             registered: Cell::new(Registered { epoch: 0, context: 0, waker: WakerId::NONE }),
@@ -218,14 +139,22 @@ impl Scope {
         next
     }
 
-    /// Says to those above that an await has looked and stays.
-    #[inline]
-    pub(crate) fn stay(&self) {
-        let epoch = self.next_epoch();
-        self.looked.set(epoch);
-        if self.shielded.get() == 0 {
-            self.quiet.set(epoch);
-        }
+    /// Whether an await may leave whose inner poll began after event `before` (invariant 3); the context has
+    /// ended. If it may not, the next one may.
+    #[cold]
+    pub(crate) fn is_over_since(&self, before: u64) -> bool {
+        self.frame.look(|frame| {
+            if !frame.is_noticed() {
+                frame.notice(self.next_epoch());
+                self.disturb();
+            }
+            frame.was_noticed(before)
+        })
+    }
+
+    /// From now on, all have to look.
+    pub(crate) fn disturb(&self) {
+        self.calm.set(Calm::FOR_NOBODY);
     }
 
     /// Whether one load tells that the current context has not ended.
@@ -234,12 +163,25 @@ impl Scope {
         self.state.look(State::is_live)
     }
 
-    /// Whether the current context has ended, in this task.
+    /// Whether the current context has ended, in this task, as an await begins.
     #[cold]
     #[inline(never)]
     pub(crate) fn has_ended(&self) -> bool {
-        let is_cancelled = |frame: &Frame<'_>| frame.context.is_cancelled() && frame.is_in_task();
-        !self.is_live() && self.frame.look(is_cancelled)
+        let has_ended = |frame: &Frame<'_>| {
+            !self.trusts_alarm(frame) && frame.context.is_cancelled() && frame.is_in_task()
+        };
+        !self.is_live() && self.frame.look(has_ended)
+    }
+
+    /// Whether an await need not look at the clock as it begins: the driver of the context's deadline does,
+    /// though it gets no turn in a loop that never yields.
+    fn trusts_alarm(&self, frame: &Frame<'_>) -> bool {
+        if !self.state.look(State::is_told) {
+            return false;
+        }
+        let trusted = frame.trusted.load(Ordering::Relaxed);
+        frame.trusted.store(trusted + 1, Ordering::Relaxed);
+        trusted % TRUST != TRUST - 1
     }
 
     /// The depth of the topmost frame.
@@ -248,15 +190,40 @@ impl Scope {
         self.frame.look(|frame| frame.depth)
     }
 
-    /// Runs `action` in a frame, if one is given with what knows of the end of its context.
+    /// Runs `action` in a frame, and says whether its poll is as calm as it began.
     #[inline]
     pub(crate) fn enter<R>(
         &self,
-        own: Option<(&Frame<'_>, &State)>,
+        frame: &Frame<'_>,
+        state: &State,
+        calm: Calm,
         action: impl FnOnce() -> R,
-    ) -> R {
-        let (frame, state) = own.unzip();
+    ) -> (R, Calm) {
+        let _above = Above {
+            scope: self,
+            current: self.current.replace(frame.context.address()),
+            calm: self.calm.replace(calm),
+        };
+        let action = || (action(), self.calm.get());
         self.state.lend(state, || self.frame.lend(frame, action))
+    }
+}
+
+/// The current context of the frame above, and whether its poll is calm; put back.
+struct Above<'a> {
+    scope: &'a Scope,
+    current: usize,
+    calm: Calm,
+}
+
+impl Drop for Above<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.scope.current.set(self.current);
+        self.scope.calm.set(self.calm);
+        if self.scope.shielded.get() != 0 {
+            self.scope.disturb();
+        }
     }
 }
 
@@ -265,16 +232,6 @@ impl Scope {
 pub(crate) fn state_of(anchor: Option<&Context>) -> &State {
     let node = anchor.and_then(Context::node);
     node.map_or(&NEVER, |node| &node.state)
-}
-
-/// Where a frame ends, nothing is quiet (invariant 7).
-pub(crate) struct Unquiet<'a>(pub(crate) &'a Scope);
-
-impl Drop for Unquiet<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.0.quiet.set(0);
-    }
 }
 
 pub(crate) fn current() -> Context {
@@ -300,16 +257,43 @@ pub(crate) fn current_has_ended() -> bool {
     with(Scope::has_ended)
 }
 
+/// Whether the frame above covers a poll of `context` with `waker`.
+#[inline]
+pub(crate) fn is_covered_for(context: &Context, waker: &Waker) -> bool {
+    with(|scope| {
+        let is_current = scope.current.get() == context.address();
+        is_current && (scope.calm.get().is_for(waker) || is_covered(waker))
+    })
+}
+
+/// Whether the frame above covers a poll of its context with `waker`.
+#[cold]
+#[inline(never)]
+fn is_covered(waker: &Waker) -> bool {
+    with(|scope| scope.frame.look(|above| above.covers(waker)))
+}
+
 /// The number of the last event; see invariant 3.
 #[inline]
 pub(crate) fn epoch() -> u64 {
     with(|scope| scope.epoch.get())
 }
 
-/// Whether an await below has looked after event `before`, and nothing else has happened (invariant 7).
+/// Whether an await that is pending behind `waker`, whose context is the current one, need not look.
 #[inline]
-pub(crate) fn is_quiet(before: u64) -> bool {
-    with(|scope| scope.quiet.get() > before)
+pub(crate) fn is_calm_for(waker: &Waker) -> bool {
+    with(|scope| scope.calm.get().is_for(waker))
+}
+
+/// Whether `context` has ended, as an await begins.
+#[cold]
+#[inline(never)]
+pub(crate) fn has_ended(context: &Context) -> bool {
+    let trusts_alarm = with(|scope| {
+        let trusts = |frame: &Frame<'_>| frame.context == context && scope.trusts_alarm(frame);
+        scope.frame.look(trusts)
+    });
+    !trusts_alarm && context.is_cancelled()
 }
 
 /// Runs `action` with `context` as the current one, and without the promises above.
@@ -332,10 +316,12 @@ pub(crate) fn within_using<R>(
             is_promised: false,
             depth: scope.depth(),
             task: TaskId::current(),
+            trusted: AtomicU32::new(0),
+            noticed: Frame::not_noticed(),
         };
         let _used = Used::new(memory);
-        let _quiet = Unquiet(scope);
-        scope.enter(Some((&frame, state_of(anchor))), action)
+        let state = state_of(anchor);
+        scope.enter(&frame, state, Calm::FOR_NOBODY, action).0
     })
 }
 

@@ -73,16 +73,12 @@ impl<F: Future<Output: 'static>> Spawned<F> {
     pub fn by<H: 'static>(&mut self, spawn: impl FnOnce(Inherited<F>) -> H) -> H {
         let future = self.0.take();
         if !gives_handle::<H, F::Output>() {
-            return spawn(Inherited {
-                run: Run::new(None, future),
-                link: None,
-                has_ended: false,
-            });
+            return spawn(Inherited::Plain { future });
         }
         let link = Arc::new(Link::default());
-        let handle = spawn(Inherited {
+        let handle = spawn(Inherited::Scoped {
             run: Context::current().run(future),
-            link: Some(Arc::clone(&link)),
+            link: Arc::clone(&link),
             has_ended: false,
         });
         link.set(abort_handle::<H, F::Output>(&handle));
@@ -123,7 +119,7 @@ fn abort_handle<H: 'static, T: 'static>(handle: &H) -> Option<AbortHandle> {
 
 /// Between the task and the handle of its spawn.
 #[derive(Default)]
-struct Link(Mutex<Wish>);
+pub struct Link(Mutex<Wish>);
 
 /// Which of the two came first.
 #[derive(Default)]
@@ -158,13 +154,21 @@ impl Link {
 pin_project! {
     /// The future of a task that was spawned in annotated code.
     #[must_use = "futures do nothing unless polled"]
-    pub struct Inherited<F> {
-        #[pin]
-        run: Run<F>,
-        // Of a task in a scope.
-        link: Option<Arc<Link>>,
-        // It waits to be aborted.
-        has_ended: bool,
+    #[project = InheritedProjection]
+    pub enum Inherited<F> {
+        /// In whatever scope it is.
+        Plain {
+            #[pin]
+            future: F,
+        },
+        /// In a scope of its own.
+        Scoped {
+            #[pin]
+            run: Run<F>,
+            link: Arc<Link>,
+            // It waits to be aborted.
+            has_ended: bool,
+        },
     }
 }
 
@@ -172,18 +176,23 @@ impl<F: Future> Future for Inherited<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        if *this.has_ended {
+        let (run, link, has_ended) = match self.project() {
+            InheritedProjection::Plain { future } => return future.poll(task),
+            InheritedProjection::Scoped {
+                run,
+                link,
+                has_ended,
+            } => (run, link, has_ended),
+        };
+        if *has_ended {
             return Poll::Pending;
         }
-        match this.run.poll(task) {
+        match run.poll(task) {
             Poll::Ready(Ok(value)) => return Poll::Ready(value),
-            Poll::Ready(Err(_)) => *this.has_ended = true,
+            Poll::Ready(Err(_)) => *has_ended = true,
             Poll::Pending => return Poll::Pending,
         }
-        if let Some(link) = this.link {
-            link.abort();
-        }
+        link.abort();
         Poll::Pending
     }
 }
@@ -197,6 +206,12 @@ impl<F> fmt::Debug for Spawned<F> {
 impl<F> fmt::Debug for Argument<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Argument")
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Link")
     }
 }
 

@@ -76,6 +76,13 @@ impl State {
         self.0.load(Ordering::Relaxed) <= ALONE
     }
 
+    /// Whether it has not ended as far as it was told, and will be told; of a deadline, when its alarm rings.
+    #[inline]
+    pub(crate) fn is_told(&self) -> bool {
+        // Relaxed: as in `is_live`.
+        self.0.load(Ordering::Relaxed) <= TIMED
+    }
+
     #[inline]
     pub(crate) fn get(&self) -> Known {
         // Acquire: who finds `Ended`, finds the end as well.

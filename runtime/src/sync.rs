@@ -29,8 +29,8 @@ pub(crate) use forms::{at, pass};
 pub(crate) use primitives::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 pub(crate) use primitives::sync::{Condvar, MutexGuard};
 pub(crate) use primitives::thread;
-// A counter.
-pub(crate) use std::sync::atomic::AtomicU64;
+// Counters.
+pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64};
 // Set before it is shared.
 pub(crate) use std::sync::OnceLock;
 

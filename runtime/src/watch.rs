@@ -3,102 +3,49 @@
 //! The state is that of [`crate::scope`], whose invariants these functions keep.
 
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use crate::cancelled::{Cancelled, Left};
 use crate::context::Context;
-use crate::memory::{self, Key, Memory};
-use crate::owner::{Vigil, Waiter};
-use crate::scope::{self, Frame, Parked, Registered, Scope, TaskId, WakerId};
+use crate::frame::{TaskId, WakerId};
+use crate::memory::Memory;
+use crate::owner::Vigil;
+use crate::scope::{self, Parked, Registered, Scope};
 use crate::site::Site;
 
 thread_local! {
     static SHIELDS: RefCell<Vec<(u64, TaskId, Weak<()>)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What an await, or a scope, has to do with the frame above.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    /// Somebody above has promised to be woken.
-    Covered,
-    /// Nothing ends its context.
-    Endless,
-    /// It is an owner itself, and the outermost one, which is registered.
-    Registered,
-    /// It is an owner itself, which may have to register.
-    Owner,
-}
-
-/// One poll of an await, or of a scope, that has its context at hand.
-#[derive(Clone, Copy)]
-pub(crate) struct Watch<'a> {
+/// The shields that were pending in this poll, and the memory of an owner, until the poll ends.
+pub(crate) struct Lent<'a> {
     scope: &'a Scope,
-    part: Part,
-    /// The number of the last event before the inner poll.
-    before: u64,
-}
-
-/// The end of a poll.
-struct End<'a> {
-    scope: &'a Scope,
-    part: Part,
-    memory: Option<&'a mut Memory>,
+    memory: &'a mut Memory,
     /// The memory of the owner above.
-    above: Memory,
+    above: ManuallyDrop<Memory>,
 }
 
-impl Drop for End<'_> {
+impl<'a> Lent<'a> {
     #[inline]
-    fn drop(&mut self) {
-        let is_plain = match self.part {
-            Part::Covered | Part::Endless => true,
-            Part::Registered => {
-                let scope = self.scope;
-                scope.shielded.get() == 0 && !scope.remembers.get() && self.above.is_empty()
-            }
-            Part::Owner => false,
+    pub(crate) fn new(scope: &'a Scope, memory: &'a mut Memory) -> Self {
+        let above = if scope.remembers.get() || !memory.is_empty() {
+            use_memory(scope, memory)
+        } else {
+            Memory::new()
         };
-        if !is_plain {
-            self.end();
-        }
-    }
-}
-
-impl<'a> End<'a> {
-    #[inline]
-    fn of(scope: &'a Scope, part: Part, memory: Option<&'a mut Memory>) -> Self {
-        let mut end = Self {
+        Self {
             scope,
-            part,
             memory,
-            above: Memory::new(),
-        };
-        if matches!(part, Part::Registered | Part::Owner)
-            && (scope.remembers.get()
-                || end.memory.as_ref().is_some_and(|memory| !memory.is_empty()))
-        {
-            end.use_memory();
-        }
-        end
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn use_memory(&mut self) {
-        if let Some(memory) = &mut self.memory {
-            self.above = self.scope.use_memory(memory);
+            above: ManuallyDrop::new(above),
         }
     }
 
-    /// The end of an owner's poll.
     #[cold]
     #[inline(never)]
     fn end(&mut self) {
-        if let Some(memory) = &mut self.memory {
-            **memory = self.scope.exchange(std::mem::take(&mut self.above));
-        }
-        self.scope.quiet.set(0);
+        let above = std::mem::take(&mut *self.above);
+        *self.memory = self.scope.exchange(above);
         if self.scope.depth() == 0 {
             self.scope.shielded.set(0);
             SHIELDS.with_borrow_mut(Vec::clear);
@@ -106,136 +53,20 @@ impl<'a> End<'a> {
     }
 }
 
-impl Watch<'_> {
-    /// Runs a poll of an await, or of a scope, with `context` as the current one, if there is one which the
-    /// frame above does not cover. `task` is the one in which `waker` was registered, if it is; `memory`
-    /// that of an owner.
-    #[inline]
-    pub(crate) fn poll<R>(
-        own: Option<(&Context, Option<TaskId>, &mut Memory)>,
-        waker: &Waker,
-        action: impl FnOnce(Watch<'_>) -> R,
-    ) -> R {
-        scope::with(|scope| {
-            let before = scope.epoch.get();
-            let mut frame = Frame::of(waker);
-            let (mut part, mut state, mut memory) = (Part::Covered, None, None);
-            if let Some((context, task, own_memory)) = own {
-                let anchor = context.anchor();
-                (frame.context, frame.anchor) = (context, anchor.map_or(0, Context::address));
-                state = Some(scope::state_of(anchor));
-                memory = Some(own_memory);
-                part = match task {
-                    Some(task) if scope.depth() == 0 => {
-                        (frame.is_promised, frame.depth, frame.task) = (true, 1, task);
-                        Part::Registered
-                    }
-                    _ => begin(scope, &mut frame, task),
-                };
-            }
-            let _end = End::of(scope, part, memory);
-            let watch = Watch {
-                scope,
-                part,
-                before,
-            };
-            // The only place, so that the inner poll is there once.
-            scope.enter(state.map(|state| (&frame, state)), || action(watch))
-        })
-    }
-
-    /// After a poll that ended pending: whether one need not look closely, and stays.
-    #[inline]
-    pub(crate) fn stays(self) -> bool {
-        let scope = self.scope;
-        let stays = || scope.shielded.get() <= self.before && scope.is_live();
-        match self.part {
-            Part::Endless => true,
-            Part::Registered => stays(),
-            Part::Covered if scope.quiet.get() > self.before => true,
-            Part::Covered if stays() => {
-                scope.stay();
-                true
-            }
-            Part::Covered | Part::Owner => false,
-        }
-    }
-
-    /// After a poll that ended pending: why it is left, if it is. Registers the
-    /// waker if this is an owner. `key` is that of this await in the memory of the owner above.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn look_closely(
-        self,
-        keeper: Option<(&mut Waiter, &mut Vigil)>,
-        key: Key,
-        context: &Context,
-        waker: &Waker,
-    ) -> Option<Cancelled> {
-        let is_over = if let Some((waiter, vigil)) = keeper
-            && self.part != Part::Covered
-        {
-            self.register(waiter, context, waker);
-            self.is_over(vigil, context, waker)
-        } else {
-            let mut vigil = memory::take_vigil(key);
-            let is_over = self.is_over(&mut vigil, context, waker);
-            if !is_over {
-                memory::keep_vigil(key, vigil);
-            }
-            is_over
-        };
-        if !is_over {
-            return None;
-        }
-        context.cancelled_at(take_parked(self.before).map(Left::Site))
-    }
-
-    fn register(self, waiter: &mut Waiter, context: &Context, waker: &Waker) {
-        if let (Part::Registered | Part::Owner, Some(anchor)) = (self.part, context.anchor()) {
-            let above = self.scope.depth() - 1;
-            waiter.register(anchor, waker, above);
-            if above > 0 {
-                note_registered(anchor.address(), WakerId::of(waker));
-            }
-        }
-    }
-
-    fn is_over(self, vigil: &mut Vigil, context: &Context, waker: &Waker) -> bool {
-        let scope = self.scope;
-        if scope.shielded.get() > self.before || !scope.is_live() {
-            return vigil.is_over(self.before, waker, context);
-        }
-        // Nobody is above the outermost owner.
-        if self.part == Part::Covered || scope.depth() > 1 {
-            scope.stay();
-        }
-        false
-    }
-}
-
-/// Completes the frame of an await, or of a scope, which is not that of an outermost owner which is
-/// registered already; its part.
+#[cold]
 #[inline(never)]
-fn begin(scope: &Scope, frame: &mut Frame<'_>, task: Option<TaskId>) -> Part {
-    scope.frame.look(|above| {
-        let is_promised = above.anchor == frame.anchor && above.promises(frame.waker);
-        let (part, known) = match frame.anchor {
-            _ if is_promised => (Part::Covered, Some(above.task)),
-            0 => (Part::Endless, None),
-            _ => (Part::Owner, task),
-        };
-        frame.is_promised = frame.anchor != 0;
-        frame.depth = above.depth + u32::from(part == Part::Owner);
-        frame.task = known.unwrap_or_else(TaskId::current);
-        part
-    })
+fn use_memory(scope: &Scope, memory: &mut Memory) -> Memory {
+    scope.use_memory(memory)
 }
 
-/// Whether the frame above covers a poll of `context` with `waker`.
-#[inline]
-pub(crate) fn is_covered_for(context: &Context, waker: &Waker) -> bool {
-    scope::with(|scope| scope.frame.look(|above| above.covers(context, waker)))
+impl Drop for Lent<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        let scope = self.scope;
+        if scope.remembers.get() || scope.shielded.get() != 0 || !self.above.is_empty() {
+            self.end();
+        }
+    }
 }
 
 /// How an await without a context of its own stands in this poll.
@@ -272,29 +103,6 @@ pub(crate) fn is_covered() -> bool {
     scope::with(|scope| scope.frame.look(|frame| frame.is_promised))
 }
 
-/// After a poll that ended pending, of an await whose context is the current one: whether there is
-/// nothing to do but to say so to those above. So in no scope; and if somebody above is woken, no shield
-/// is below, and the context has not ended.
-///
-/// That is found out without a call, for which nothing need be kept. May be false though it holds.
-#[inline(never)]
-pub(crate) fn stays(before: u64, waker: &Waker) -> bool {
-    scope::with(|scope| {
-        let (is_endless, is_promised) = scope.frame.look(|frame| {
-            let is_promised = frame.is_promised && std::ptr::eq(frame.waker, waker);
-            (frame.anchor == 0, is_promised)
-        });
-        if is_endless {
-            return true;
-        }
-        let stays = is_promised && scope.shielded.get() <= before && scope.is_live();
-        if stays {
-            scope.stay();
-        }
-        stays
-    })
-}
-
 /// Whether an await below has registered `waker` for the current context in this poll.
 pub(crate) fn is_registered_below(before: u64, waker: &Waker) -> bool {
     scope::with(|scope| {
@@ -316,16 +124,6 @@ pub(crate) fn note_registered(context: usize, waker: WakerId) {
             waker,
         });
     });
-}
-
-/// Whether an await below looked, found no end, and stays.
-pub(crate) fn was_looked_below(before: u64) -> bool {
-    scope::with(|scope| scope.looked.get() > before)
-}
-
-/// Says to those above that this await has looked and stays.
-pub(crate) fn stay() {
-    scope::with(Scope::stay);
 }
 
 /// Says to those above that the await at `site` is parked.
@@ -363,12 +161,13 @@ pub(crate) fn is_shielded_below(before: u64) -> bool {
     scope::with(|scope| scope.shielded.get() > before)
 }
 
-/// Gives the shields that were pending below in this poll.
-pub(crate) fn collect_shields(before: u64, mut add: impl FnMut(&Weak<()>)) {
+/// Gives the shields of `task` that were pending below in this poll.
+#[cold]
+#[inline(never)]
+pub(crate) fn collect_shields(before: u64, task: TaskId, mut add: impl FnMut(&Weak<()>)) {
     if !is_shielded_below(before) {
         return;
     }
-    let task = scope::with(|scope| scope.frame.look(|frame| frame.task));
     SHIELDS.with_borrow(|shields| {
         let below = shields.iter().filter(|(epoch, ..)| *epoch > before);
         below
@@ -383,9 +182,26 @@ pub(crate) fn note_shield(shield: &Arc<()>) {
         if scope.depth() > 0 {
             let epoch = scope.next_epoch();
             scope.shielded.set(epoch);
-            scope.quiet.set(0);
+            scope.disturb();
             let entry = (epoch, TaskId::current(), Arc::downgrade(shield));
             SHIELDS.with_borrow_mut(|shields| shields.push(entry));
         }
     });
+}
+
+/// After a poll that ended pending, of an await whose context, `context`, is the current one: whether it
+/// is left. `vigil` is what it remembers; `before` the number of the last event before that poll.
+#[cold]
+#[inline(never)]
+pub(crate) fn is_over(vigil: &mut Vigil, before: u64, context: &Context, waker: &Waker) -> bool {
+    let task = scope::with(|scope| scope.frame.look(|frame| frame.task));
+    collect_shields(before, task, |shield| vigil.wait_for(shield));
+    if !context.is_cancelled() || vigil.is_held() {
+        return false;
+    }
+    let is_over = scope::with(|scope| scope.is_over_since(before));
+    if !is_over {
+        waker.wake_by_ref();
+    }
+    is_over
 }

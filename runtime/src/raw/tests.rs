@@ -42,9 +42,9 @@ fn a_slot_has_what_is_lent_and_gives_it_back_after_a_panic() {
     let slot = Slot::<Text>::new(&"");
     let seen = || slot.look(|text| (*text).to_owned());
     let (outer, inner) = ("outer".to_owned(), "inner".to_owned());
-    slot.lend(Some(&outer.as_str()), || {
+    slot.lend(&outer.as_str(), || {
         let nested = std::panic::AssertUnwindSafe(|| {
-            slot.lend(Some(&inner.as_str()), || {
+            slot.lend(&inner.as_str(), || {
                 assert_eq!(seen(), "inner");
                 std::panic::panic_any(1)
             })
@@ -77,12 +77,12 @@ fn a_word_has_what_it_borrows_with_a_box_and_without() {
     let (one, two) = (1_u64, 2_u64);
     let counted = Arc::new(());
     let mut word = Tagged::<u64, Arc<()>>::new(&one);
-    assert_eq!((*word.borrowed(), word.value().is_some()), (1, false));
-    assert!(word.into_box().is_none());
+    assert_eq!(*word.borrowed(), 1);
+    assert!(word.take_box().is_none());
     let boxed = Box::new(Loose::new(Arc::clone(&counted)));
     let mut word = Tagged::boxed(&one, boxed);
-    assert_eq!((*word.borrowed(), word.value().is_some()), (1, true));
-    let boxed = word.into_box().expect("it was given one");
+    assert_eq!(*word.borrowed(), 1);
+    let boxed = word.take_box().expect("it was given one");
     let word = Tagged::boxed(&two, boxed);
     assert_eq!((*word.borrowed(), Arc::strong_count(&counted)), (2, 2));
     drop(word);

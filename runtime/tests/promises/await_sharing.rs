@@ -156,10 +156,10 @@ fn awaits_behind_a_waker_of_their_own_register_for_themselves() {
 
 // guarantee A4
 #[test]
-fn the_outer_scope_stays_one_poll_for_an_await_that_looked_before_the_cancel() {
+fn the_outer_scope_polls_once_more_for_an_await_that_was_polled_before_the_cancel() {
     let (context, canceller) = Context::background().with_cancel();
     let inner = context.run(pending::<()>());
-    // After the inner await has looked, and before the outer one does.
+    // After the inner await was polled, and before the outer one looks.
     let overtaken = poll_fn({
         let mut inner = Box::pin(inner);
         let mut polls = 0;
@@ -174,8 +174,6 @@ fn the_outer_scope_stays_one_poll_for_an_await_that_looked_before_the_cancel() {
         }
     });
     let mut task = HandTask::new(context.run(overtaken));
-    task.assert_pending();
-    assert!(task.wakes() > 0, "it asks to be polled again");
     let inner = task.assert_ready().expect("the outer one has not left");
     assert_eq!(inner.unwrap_err().cause().to_string(), "in between");
 }
