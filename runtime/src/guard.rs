@@ -162,9 +162,10 @@ pin_project! {
     /// An await of an annotated function; made by the attribute.
     #[must_use = "futures do nothing unless polled"]
     pub struct Guard<W, F> {
-        word: W,
+        // Dropped first, so that this is not done in a second place, where the drop of the word unwinds.
         #[pin]
         future: F,
+        word: W,
     }
 }
 

@@ -25,6 +25,17 @@ pub fn context<C: AsContext + ?Sized>(context: &C) -> &Context {
     context.as_context()
 }
 
+/// Borrows a variable; of a reference, it copies that, so that the variable need not live on.
+pub trait Reborrow {
+    /// The variable, or what it refers to.
+    #[inline]
+    fn __reborrow(&self) -> &Self {
+        self
+    }
+}
+
+impl<T: ?Sized> Reborrow for T {}
+
 /// The check as an await begins, before its operand is evaluated.
 #[inline]
 pub fn has_ended<C: AsContext + ?Sized>(context: &C, site: &'static Site) -> bool {

@@ -30,6 +30,8 @@ pub(crate) struct Emitter<'a> {
     pub(crate) options: &'a Options,
     pub(crate) mode: Mode,
     context: Ident,
+    /// Every variable of that name is a reference, so that nothing moves it.
+    pub(crate) is_reference: bool,
     /// What a cancelled call returns; shown in errors about leaving.
     pub(crate) output: Option<Type>,
 }
@@ -58,6 +60,7 @@ impl<'a> Emitter<'a> {
             options,
             mode,
             context: context.clone(),
+            is_reference: false,
             output,
         }
     }
@@ -279,28 +282,38 @@ impl<'a> Emitter<'a> {
     /// Output:
     /// ```text
     /// {
-    ///     if ::cancel_context::private::has_ended(&ctx, &__SITES[0]) {
-    ///         return __leave(::cancel_context::private::ended(&ctx, &__SITES[0]));
+    ///     use ::cancel_context::private::Reborrow as _;
+    ///     if ::cancel_context::private::has_ended(ctx.__reborrow(), &__SITES[0]) {
+    ///         return __leave(::cancel_context::private::ended(ctx.__reborrow(), &__SITES[0]));
     ///     }
-    ///     ::cancel_context::private::hold(&ctx)
+    ///     ::cancel_context::private::context(ctx.__reborrow())
     /// }
     /// ```
     ///
-    /// No error is in a temporary, which would take place in the future.
+    /// Two things would take place in the future: an error in a temporary, and a variable that was borrowed
+    /// itself, once and be it for a moment, though it is a reference.
     fn enter_explicit(&self, guarded: &Guarded) -> TokenStream {
         let span = mixed(guarded.at);
         let site = site(guarded.site, span);
         let context = self.context(guarded.at);
-        let hold = self.private(if guarded.owned { "hold" } else { "context" }, span);
+        let variable = quote_spanned!(span=> #context.__reborrow());
+        let held = if guarded.owned {
+            let hold = self.private("hold", span);
+            quote_spanned!(span=> #hold(&#context))
+        } else {
+            let context_of = self.private("context", span);
+            quote_spanned!(span=> #context_of(#variable))
+        };
         let has_ended = self.private("has_ended", span);
-        let ended = self.private("ended", span);
-        let leave = self.leave_with(guarded, quote_spanned!(span=> #ended(&#context, #site)));
+        let (ended, reborrow) = (self.private("ended", span), self.private("Reborrow", span));
+        let leave = self.leave_with(guarded, quote_spanned!(span=> #ended(#variable, #site)));
         quote_spanned! {span=>
             {
-                if #has_ended(&#context, #site) {
+                use #reborrow as _;
+                if #has_ended(#variable, #site) {
                     #leave
                 }
-                #hold(&#context)
+                #held
             }
         }
     }

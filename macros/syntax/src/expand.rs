@@ -16,6 +16,7 @@ use crate::options::{Options, runtime_path};
 use crate::rewrite::Rewriter;
 use crate::signature::{Form, Shape, Source, ends, is_nameable, is_test};
 use crate::site::Site;
+use crate::usage;
 use crate::validate;
 
 /// What one run gives.
@@ -159,6 +160,9 @@ fn annotate(
         inject(function, shape, options);
         return Vec::new();
     };
+    let name_of_context = shape.source.name();
+    rewriter.emitter.is_reference =
+        shape.source.is_reference() && !usage::may_bind(body, name_of_context);
     rewriter.function(body, is_async);
     let Rewriter {
         emitter,
@@ -274,7 +278,12 @@ fn prelude(shape: &Shape, options: &Options) -> Prelude {
     let borrow = quote_spanned! {span=>
         let #name: &#runtime::Context = #runtime::AsContext::as_context(&__ctx);
     };
-    let used = quote_spanned!(span=> let _ = #runtime::private::context(&#name););
+    let used = quote_spanned! {span=>
+        {
+            use #runtime::private::Reborrow as _;
+            let _ = #runtime::private::context(#name.__reborrow());
+        }
+    };
     let mut in_block = TokenStream::new();
     let in_function = match (&shape.source, &shape.form) {
         (Source::Taken { name, ty }, _) => {
@@ -282,7 +291,12 @@ fn prelude(shape: &Shape, options: &Options) -> Prelude {
             let (first, last) = (mixed(first), mixed(last));
             let runtime = runtime_path(options, first);
             let context = quote_spanned!(last=> context);
-            quote_spanned!(first=> let _ = #runtime::private::#context(&#name);)
+            quote_spanned! {first=>
+                {
+                    use #runtime::private::Reborrow as _;
+                    let _ = #runtime::private::#context(#name.__reborrow());
+                }
+            }
         }
         (Source::Injected { .. }, Form::Async) => quote!(#borrow #used),
         (Source::Injected { .. }, Form::Future(_)) => {

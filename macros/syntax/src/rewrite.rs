@@ -194,7 +194,8 @@ impl<'a> Rewriter<'a> {
             return;
         }
         // Looked at before the awaits in the operand are rewritten: they mention the context, too.
-        let owned = usage::may_move(&awaited.base, self.emitter.context_name());
+        let owned = !self.emitter.is_reference
+            && usage::may_move(&awaited.base, self.emitter.context_name());
         let operand = ends(&awaited.base);
         self.visit_expr_mut(&mut awaited.base);
         let guarded = Guarded {

@@ -56,6 +56,17 @@ pub(crate) enum Source {
 }
 
 impl Source {
+    /// Whether the context that the function begins with is a reference, as can be seen.
+    pub(crate) fn is_reference(&self) -> bool {
+        match self {
+            Self::Taken { ty, .. } => {
+                matches!(&**ty, Type::Reference(reference) if reference.mutability.is_none())
+            }
+            Self::Injected { .. } | Self::Main { .. } | Self::Test { .. } => true,
+            Self::Current { .. } => false,
+        }
+    }
+
     /// The identifier that awaits find the context by.
     pub(crate) fn name(&self) -> &Ident {
         match self {

@@ -2,7 +2,9 @@
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::visit::{self, Visit};
-use syn::{Expr, ExprAsync, ExprClosure, ExprField, ExprMethodCall, ExprReference, Macro};
+use syn::{
+    Block, Expr, ExprAsync, ExprClosure, ExprField, ExprMethodCall, ExprReference, Macro, PatIdent,
+};
 
 use crate::validate::is_identifier;
 
@@ -23,6 +25,29 @@ pub(crate) fn mentions(tokens: TokenStream, name: &Ident) -> bool {
         TokenTree::Ident(ident) => ident == *name,
         TokenTree::Punct(_) | TokenTree::Literal(_) => false,
     })
+}
+
+/// Whether `name` may be bound once more in `body`.
+pub(crate) fn may_bind(body: &Block, name: &Ident) -> bool {
+    let mut search = Bindings { name, found: false };
+    search.visit_block(body);
+    search.found
+}
+
+struct Bindings<'a> {
+    name: &'a Ident,
+    found: bool,
+}
+
+impl<'ast> Visit<'ast> for Bindings<'_> {
+    fn visit_pat_ident(&mut self, pattern: &'ast PatIdent) {
+        self.found |= pattern.ident == *self.name;
+        visit::visit_pat_ident(self, pattern);
+    }
+
+    fn visit_macro(&mut self, call: &'ast Macro) {
+        self.found |= mentions(call.tokens.clone(), self.name);
+    }
 }
 
 struct Search<'a> {

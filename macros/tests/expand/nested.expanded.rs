@@ -10,7 +10,10 @@ async fn both(
     let ctx: &::cancel_context::Context = ::cancel_context::AsContext::as_context(
         &__ctx,
     );
-    let _ = ::cancel_context::private::context(&ctx);
+    {
+        use ::cancel_context::private::Reborrow as _;
+        let _ = ::cancel_context::private::context(ctx.__reborrow());
+    }
     let __leave = ::cancel_context::FromCancelled::from_cancelled;
     let mut __kept = ::cancel_context::private::Kept::new();
     let block = async move {
@@ -46,12 +49,19 @@ async fn both(
     Ok(
         match ::cancel_context::private::guard(
                 {
-                    if ::cancel_context::private::has_ended(&ctx, &__SITES[1]) {
+                    use ::cancel_context::private::Reborrow as _;
+                    if ::cancel_context::private::has_ended(
+                        ctx.__reborrow(),
+                        &__SITES[1],
+                    ) {
                         return __leave(
-                            ::cancel_context::private::ended(&ctx, &__SITES[1]),
+                            ::cancel_context::private::ended(
+                                ctx.__reborrow(),
+                                &__SITES[1],
+                            ),
                         );
                     }
-                    ::cancel_context::private::context(&ctx)
+                    ::cancel_context::private::context(ctx.__reborrow())
                 },
                 ::core::future::IntoFuture::into_future(block),
                 __kept,

@@ -9,14 +9,18 @@ async fn length(__ctx: impl ::cancel_context::AsContext, text: &str) -> usize {
     let ctx: &::cancel_context::Context = ::cancel_context::AsContext::as_context(
         &__ctx,
     );
-    let _ = ::cancel_context::private::context(&ctx);
+    {
+        use ::cancel_context::private::Reborrow as _;
+        let _ = ::cancel_context::private::context(ctx.__reborrow());
+    }
     let mut __kept = ::cancel_context::private::Kept::new();
     match ::cancel_context::private::guard(
             {
-                if ::cancel_context::private::has_ended(&ctx, &__SITES[0]) {
+                use ::cancel_context::private::Reborrow as _;
+                if ::cancel_context::private::has_ended(ctx.__reborrow(), &__SITES[0]) {
                     {
                         let cancelled = ::cancel_context::private::ended(
-                            &ctx,
+                            ctx.__reborrow(),
                             &__SITES[0],
                         );
                         let _ = &cancelled;
@@ -24,7 +28,7 @@ async fn length(__ctx: impl ::cancel_context::AsContext, text: &str) -> usize {
                         return cancelled.to_string().len();
                     }
                 }
-                ::cancel_context::private::context(&ctx)
+                ::cancel_context::private::context(ctx.__reborrow())
             },
             ::core::future::IntoFuture::into_future(std::future::ready(text.len())),
             __kept,

@@ -9,7 +9,10 @@ async fn first(
     let ctx: &::cancel_context::Context = ::cancel_context::AsContext::as_context(
         &__ctx,
     );
-    let _ = ::cancel_context::private::context(&ctx);
+    {
+        use ::cancel_context::private::Reborrow as _;
+        let _ = ::cancel_context::private::context(ctx.__reborrow());
+    }
     let __leave = ::cancel_context::FromCancelled::from_cancelled;
     let mut __kept = ::cancel_context::private::Kept::new();
     {
@@ -20,10 +23,13 @@ async fn first(
         }
         let mut __arm = {
             let __context = {
-                if ::cancel_context::private::has_ended(&ctx, &__SITES[0]) {
-                    return __leave(::cancel_context::private::ended(&ctx, &__SITES[0]));
+                use ::cancel_context::private::Reborrow as _;
+                if ::cancel_context::private::has_ended(ctx.__reborrow(), &__SITES[0]) {
+                    return __leave(
+                        ::cancel_context::private::ended(ctx.__reborrow(), &__SITES[0]),
+                    );
                 }
-                ::cancel_context::private::context(&ctx)
+                ::cancel_context::private::context(ctx.__reborrow())
             };
             let __condition0 = enabled;
             let __future0 = std::future::ready(Some(1));

@@ -6,7 +6,10 @@ async fn save(__ctx: impl ::cancel_context::AsContext) -> Result<(), Cancelled> 
     let ctx: &::cancel_context::Context = ::cancel_context::AsContext::as_context(
         &__ctx,
     );
-    let _ = ::cancel_context::private::context(&ctx);
+    {
+        use ::cancel_context::private::Reborrow as _;
+        let _ = ::cancel_context::private::context(ctx.__reborrow());
+    }
     let __leave = ::cancel_context::FromCancelled::from_cancelled;
     let mut __kept = ::cancel_context::private::Kept::new();
     #[allow(unreachable_code)]
@@ -16,12 +19,19 @@ async fn save(__ctx: impl ::cancel_context::AsContext) -> Result<(), Cancelled> 
                 match ::cancel_context::private::shielded(
                         ::cancel_context::private::guard(
                             {
-                                if ::cancel_context::private::has_ended(&ctx, &__SITES[0]) {
+                                use ::cancel_context::private::Reborrow as _;
+                                if ::cancel_context::private::has_ended(
+                                    ctx.__reborrow(),
+                                    &__SITES[0],
+                                ) {
                                     return __leave(
-                                        ::cancel_context::private::ended(&ctx, &__SITES[0]),
+                                        ::cancel_context::private::ended(
+                                            ctx.__reborrow(),
+                                            &__SITES[0],
+                                        ),
                                     );
                                 }
-                                ::cancel_context::private::context(&ctx)
+                                ::cancel_context::private::context(ctx.__reborrow())
                             },
                             ::core::future::IntoFuture::into_future(
                                 std::future::ready(()),

@@ -3,16 +3,26 @@ async fn user(id: u64, ctx: &Context) -> Result<u64, Cancelled> {
     static __SITES: [::cancel_context::private::Site; 1] = [
         ::cancel_context::private::Site::new("lookup(ctx, id)", "taken::user"),
     ];
-    let _ = ::cancel_context::private::context(&ctx);
+    {
+        use ::cancel_context::private::Reborrow as _;
+        let _ = ::cancel_context::private::context(ctx.__reborrow());
+    }
     let __leave = ::cancel_context::FromCancelled::from_cancelled;
     let mut __kept = ::cancel_context::private::Kept::new();
     let ctx = ctx.with_name("narrowed");
     Ok(
         match ::cancel_context::private::guard(
                 {
-                    if ::cancel_context::private::has_ended(&ctx, &__SITES[0]) {
+                    use ::cancel_context::private::Reborrow as _;
+                    if ::cancel_context::private::has_ended(
+                        ctx.__reborrow(),
+                        &__SITES[0],
+                    ) {
                         return __leave(
-                            ::cancel_context::private::ended(&ctx, &__SITES[0]),
+                            ::cancel_context::private::ended(
+                                ctx.__reborrow(),
+                                &__SITES[0],
+                            ),
                         );
                     }
                     ::cancel_context::private::hold(&ctx)
