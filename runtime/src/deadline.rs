@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use crate::cancelled::{Cause, End, Kind, Origin};
 use crate::sync::Mutex;
 use crate::tick::Tick;
-use crate::timeline::{AlarmKey, Timeline, When};
+use crate::timeline::{Alarm, Timeline, When};
 use crate::tree::Node;
 
 /// A deadline that can be moved, and when it was last: what was moved into the past passes at that moment.
@@ -135,17 +135,17 @@ impl Deadline {
     }
 
     /// Sets the alarm of `node`, whose lock the caller holds; the driver that has to be woken without it.
-    pub(crate) fn arm(&self, node: &Arc<Node>, alarm: &mut Option<AlarmKey>) -> Option<Waker> {
+    pub(crate) fn arm(&self, node: &Arc<Node>, alarm: &mut Option<Alarm>) -> Option<Waker> {
         let at = self.at();
         if at == Tick::NEVER {
             return None;
         }
-        let key = (at, Arc::as_ptr(node).addr());
-        *alarm = Some(key);
-        self.timeline().insert(key, Arc::downgrade(node))
+        let (set, driver) = self.timeline().insert(at, Arc::downgrade(node));
+        *alarm = Some(set);
+        driver
     }
 
-    pub(crate) fn disarm(&self, alarm: AlarmKey) {
+    pub(crate) fn disarm(&self, alarm: Alarm) {
         self.timeline().remove(alarm);
     }
 

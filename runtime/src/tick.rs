@@ -43,6 +43,14 @@ impl Tick {
         instant.unwrap_or(zero)
     }
 
+    pub(crate) fn nanos(self) -> i64 {
+        self.0
+    }
+
+    pub(crate) fn of_nanos(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
     pub(crate) fn after(self, duration: Duration) -> Self {
         match nanos(duration) {
             i64::MAX => Self::NEVER,

@@ -5,13 +5,16 @@
 //! contexts made elsewhere. Each has one driver: a task of the runtime ([`driver`]), or a thread
 //! that starts with the first alarm.
 //!
-//! Lock order: `alarms` is the last lock of all. Drivers are woken, and nodes expired, without it.
+//! Lock order: `alarms` is the last lock of all, that of the process's timeline after that of another one.
+//! Drivers are woken, and nodes expired, without it.
 //!
-//! Invariant: when its runtime is gone, a timeline stops: its clock goes on from there at the speed
-//! of the system's clock, and its alarms are kept, at the matching instants, by the process's
-//! timeline.
+//! Invariants:
+//! 1. When its runtime is gone, a timeline stops: its clock goes on from there at the speed of the system's
+//!    clock, and its alarms are kept, at the matching instants, by the process's timeline.
+//! 2. A driver sleeps `until` the first alarm that it found, or looks once more: whoever sets an alarm that
+//!    rings before, wakes it. One that was taken away may let it look in vain.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
@@ -24,9 +27,17 @@ use crate::waiters::guarded;
 
 #[cfg(feature = "tokio")]
 mod driver;
+mod wheel;
 
-/// When an alarm rings, and the address of its node.
-pub(crate) type AlarmKey = (Tick, usize);
+use wheel::{Key, Wheel};
+
+/// Where an alarm is kept, for who takes it away.
+#[derive(Clone, Copy)]
+pub(crate) struct Alarm {
+    key: Key,
+    /// Whether it was set when its timeline had stopped, so that the key is one of the process's timeline.
+    is_late: bool,
+}
 
 /// When something happened, comparable with the deadlines of any timeline.
 #[derive(Debug)]
@@ -67,10 +78,31 @@ struct Stopped {
     really: Tick,
 }
 
-#[derive(Default)]
+impl Stopped {
+    /// What the system's clock shows `at` that time.
+    fn really(&self, at: Tick) -> Tick {
+        self.really.after(at.since(self.then))
+    }
+}
+
 struct Alarms {
-    pending: BTreeMap<AlarmKey, Weak<Node>>,
+    pending: Wheel<Weak<Node>>,
+    /// The keys of those that the process's timeline keeps, since this one was stopped.
+    moved: HashMap<Key, Key>,
+    /// Until when the driver sleeps if nobody wakes it (invariant 2).
+    until: Tick,
     driver: Option<Waker>,
+}
+
+impl Default for Alarms {
+    fn default() -> Self {
+        Self {
+            pending: Wheel::default(),
+            moved: HashMap::new(),
+            until: Tick::NEVER,
+            driver: None,
+        }
+    }
 }
 
 /// A clock and the alarms set on it.
@@ -123,66 +155,81 @@ impl Timeline {
         Tick::now()
     }
 
-    /// Where an alarm of a stopped timeline is kept by the process's.
-    fn moved(&self, (at, id): AlarmKey) -> Option<AlarmKey> {
-        let stopped = self.stopped.get()?;
-        Some((stopped.really.after(at.since(stopped.then)), id))
+    /// Sets an alarm for `node`; also gives the driver, if that has to be woken.
+    pub(crate) fn insert(&self, at: Tick, node: Weak<Node>) -> (Alarm, Option<Waker>) {
+        let mut alarms = self.alarms.lock();
+        if let Some(stopped) = self.stopped.get() {
+            drop(alarms);
+            let (key, driver) = Self::system().insert_here(stopped.really(at), node);
+            let is_late = true;
+            return (Alarm { key, is_late }, driver);
+        }
+        let (key, driver) = self.insert_into(&mut alarms, at, node);
+        let is_late = false;
+        (Alarm { key, is_late }, driver)
     }
 
-    pub(crate) fn insert(&self, key: AlarmKey, node: Weak<Node>) -> Option<Waker> {
-        let mut alarms = self.alarms.lock();
-        if let Some(moved) = self.moved(key) {
-            drop(alarms);
-            return Self::system().insert(moved, node);
+    fn insert_here(&self, at: Tick, node: Weak<Node>) -> (Key, Option<Waker>) {
+        self.insert_into(&mut self.alarms.lock(), at, node)
+    }
+
+    fn insert_into(&self, alarms: &mut Alarms, at: Tick, node: Weak<Node>) -> (Key, Option<Waker>) {
+        let key = alarms.pending.insert(at.nanos(), node);
+        if at >= alarms.until {
+            return (key, None);
         }
-        alarms.pending.insert(key, node);
-        let is_first = alarms
-            .pending
-            .first_key_value()
-            .is_some_and(|(first, _)| *first == key);
-        if !is_first {
-            return None;
-        }
+        alarms.until = at;
         if self.is_system() && alarms.driver.is_none() {
             alarms.driver = Some(start_timer_thread());
         }
-        alarms.driver.clone()
+        (key, alarms.driver.clone())
     }
 
-    pub(crate) fn remove(&self, key: AlarmKey) {
-        let mut alarms = self.alarms.lock();
-        if let Some(moved) = self.moved(key) {
+    pub(crate) fn remove(&self, Alarm { key, is_late }: Alarm) {
+        if !is_late {
+            let mut alarms = self.alarms.lock();
+            let removed = alarms.pending.remove(key);
+            if removed.is_some() || self.stopped.get().is_none() {
+                drop(alarms);
+                return;
+            }
+            let Some(moved) = alarms.moved.remove(&key) else {
+                return;
+            };
             drop(alarms);
-            return Self::system().remove(moved);
+            return Self::system().remove_here(moved);
         }
-        alarms.pending.remove(&key);
+        Self::system().remove_here(key);
+    }
+
+    fn remove_here(&self, key: Key) {
+        let removed = self.alarms.lock().pending.remove(key);
+        drop(removed);
     }
 
     /// Expires what is due; then notes the driver and returns when the next alarm rings.
     pub(crate) fn turn(&self, driver: &Waker) -> Option<Tick> {
+        let mut due = Vec::new();
         loop {
             let driver = driver.clone();
             let now = self.now();
-            let mut due = Vec::new();
-            {
-                let mut alarms = self.alarms.lock();
-                while let Some(first) = alarms.pending.first_entry() {
-                    if first.key().0 > now {
-                        break;
-                    }
-                    due.push(first.remove());
-                }
-                if due.is_empty() {
-                    let next = alarms.pending.first_key_value().map(|(key, _)| key.0);
-                    let previous = alarms.driver.replace(driver);
-                    drop(alarms);
-                    drop(previous);
-                    return next;
-                }
+            let mut alarms = self.alarms.lock();
+            alarms.pending.take_due(now.nanos(), &mut due);
+            if due.is_empty() {
+                let next = alarms.pending.next().map(Tick::of_nanos);
+                alarms.until = next.unwrap_or(Tick::NEVER);
+                let previous = alarms.driver.replace(driver);
+                drop(alarms);
+                drop(previous);
+                return next;
             }
-            for node in due.iter().filter_map(Weak::upgrade) {
+            drop(alarms);
+            due.sort_unstable_by_key(|(at, node)| (*at, node.as_ptr()));
+            for (_, node) in due.drain(..) {
                 // This may be its last handle, and a value's destructor may panic: others wait for this driver.
-                guarded(move || node.expire());
+                if let Some(node) = node.upgrade() {
+                    guarded(move || node.expire());
+                }
             }
         }
     }
@@ -191,20 +238,23 @@ impl Timeline {
     #[cfg(feature = "tokio")]
     fn stop(&self) {
         let then = self.now();
-        let pending = {
+        let mut to_wake = None;
+        let driver = {
             let mut alarms = self.alarms.lock();
-            self.stopped.get_or_init(|| Stopped {
-                then,
-                really: Tick::now(),
-            });
-            alarms.driver = None;
-            std::mem::take(&mut alarms.pending)
-        };
-        for (key, node) in pending {
-            let moved = self.moved(key).unwrap_or(key);
-            if let Some(driver) = Self::system().insert(moved, node) {
-                driver.wake();
+            let really = Tick::now();
+            let stopped = self.stopped.get_or_init(|| Stopped { then, really });
+            for (key, at, node) in alarms.pending.take_all() {
+                let at = stopped.really(Tick::of_nanos(at));
+                // The same one each time.
+                let (moved, driver) = Self::system().insert_here(at, node);
+                alarms.moved.insert(key, moved);
+                to_wake = driver.or(to_wake);
             }
+            alarms.driver.take()
+        };
+        drop(driver);
+        if let Some(driver) = to_wake {
+            driver.wake();
         }
     }
 }

@@ -38,7 +38,7 @@ use std::sync::Arc;
 use crate::callbacks::Callback;
 use crate::roster::{Key, Listed, Roster, Waiter};
 use crate::state::Known;
-use crate::timeline::AlarmKey;
+use crate::timeline::Alarm;
 use crate::tree::Node;
 
 mod linking;
@@ -71,7 +71,7 @@ pub(crate) struct Links {
     /// Keeps the node alive while a callback waits for it, although no context does.
     pin: Option<Arc<Node>>,
     /// The alarm of its deadline, if that is armed.
-    pub(crate) alarm: Option<AlarmKey>,
+    pub(crate) alarm: Option<Alarm>,
 }
 
 impl Links {
