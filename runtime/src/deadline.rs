@@ -48,6 +48,20 @@ struct Special {
     cause: Option<Cause>,
 }
 
+impl Special {
+    #[inline(never)]
+    fn passed(&self, moment: &mut Moment) -> Option<Tick> {
+        let now = moment.on(&self.timeline);
+        match &self.movable {
+            None => (self.at <= now).then_some(self.at),
+            Some(movable) => {
+                let Setting { at, since } = *movable.lock();
+                (at <= now).then(|| at.max(since))
+            }
+        }
+    }
+}
+
 impl Deadline {
     pub(crate) fn new(
         (at, since): (Tick, Tick),
@@ -95,13 +109,9 @@ impl Deadline {
 
     /// When the deadline passed, if it has at `moment`.
     pub(crate) fn passed(&self, moment: &mut Moment) -> Option<Tick> {
-        let now = moment.on(self.timeline());
-        match self.movable() {
-            None => Some(self.at()).filter(|at| *at <= now),
-            Some(movable) => {
-                let Setting { at, since } = *movable.lock();
-                (at <= now).then(|| at.max(since))
-            }
+        match &self.form {
+            Form::Plain { at, timeline } => (*at <= moment.on(timeline)).then_some(*at),
+            Form::Special(special) => special.passed(moment),
         }
     }
 

@@ -277,15 +277,13 @@ impl Context {
 
     #[track_caller]
     fn derive_timeout(&self, timeout: Duration, cause: Option<Cause>) -> Self {
-        let timeline = Timeline::here();
-        let now = timeline.now();
+        let (timeline, now) = Timeline::here_and_now();
         self.derive_tick(now.after(timeout), now, false, timeline, cause)
     }
 
     #[track_caller]
     fn derive_deadline(&self, at: Instant, is_movable: bool, cause: Option<Cause>) -> Self {
-        let timeline = Timeline::here();
-        let now = timeline.now();
+        let (timeline, now) = Timeline::here_and_now();
         self.derive_tick(Tick::of(at), now, is_movable, timeline, cause)
     }
 

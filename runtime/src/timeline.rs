@@ -107,8 +107,9 @@ impl Default for Alarms {
 
 /// A clock and the alarms set on it.
 pub(crate) struct Timeline {
+    /// The runtime whose clock it has, unless that is the system's in any case.
     #[cfg(feature = "tokio")]
-    runtime: Option<tokio::runtime::Handle>,
+    pausable: Option<tokio::runtime::Handle>,
     alarms: Mutex<Alarms>,
     /// Set once, under the lock of `alarms`.
     stopped: OnceLock<Stopped>,
@@ -124,11 +125,22 @@ impl Timeline {
         Arc::clone(Self::system())
     }
 
+    /// As [`here`](Self::here), and the time there.
+    pub(crate) fn here_and_now() -> (Arc<Self>, Tick) {
+        let here = Self::here();
+        #[cfg(feature = "tokio")]
+        if here.pausable.is_some() && here.stopped.get().is_none() {
+            return (here, driver::now_here());
+        }
+        let now = here.now();
+        (here, now)
+    }
+
     fn system() -> &'static Arc<Self> {
         static SYSTEM: LazyLock<Arc<Timeline>> = LazyLock::new(|| {
             Arc::new(Timeline {
                 #[cfg(feature = "tokio")]
-                runtime: None,
+                pausable: None,
                 alarms: Mutex::default(),
                 stopped: OnceLock::new(),
             })
@@ -146,7 +158,7 @@ impl Timeline {
     )]
     pub(crate) fn now(&self) -> Tick {
         #[cfg(feature = "tokio")]
-        if let Some(runtime) = &self.runtime {
+        if let Some(runtime) = &self.pausable {
             return match self.stopped.get() {
                 Some(stopped) => stopped.then.after(Tick::now().since(stopped.really)),
                 None => driver::now(runtime),

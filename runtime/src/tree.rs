@@ -171,10 +171,11 @@ impl Node {
         !self.state.is_live() && self.is_found_ended()
     }
 
-    /// Most contexts end by a cancel only: then one look at each node above tells.
+    /// Mostly nothing above has ended: then one look at each node there tells.
     #[cold]
     #[inline(never)]
     fn is_found_ended(&self) -> bool {
+        let mut moment = Moment::default();
         let mut node = self;
         loop {
             match node.state.get() {
@@ -185,26 +186,21 @@ impl Node {
                 Known::Linked => node.announce(),
                 Known::Timed | Known::Unlinked => {}
             }
-            if !node.ends_by_cancel() {
-                return self.end().is_some();
+            match &node.role {
+                Role::Deadline(deadline) => {
+                    if deadline.passed(&mut moment).is_some() {
+                        return self.end().is_some();
+                    }
+                }
+                Role::WithoutCancel => return false,
+                Role::Any(_) | Role::All(_) => return self.end().is_some(),
+                _ => {}
             }
             match node.lineage.node() {
                 Some(parent) => node = parent,
                 None => return false,
             }
         }
-    }
-
-    /// Whether it ends with its lineage or by being told, and by nothing else.
-    fn ends_by_cancel(&self) -> bool {
-        matches!(
-            self.role,
-            Role::Cancel(_)
-                | Role::Completion(_)
-                | Role::Value(_)
-                | Role::Name(_)
-                | Role::OwnName(_)
-        )
     }
 
     /// Why it has ended, as far as somebody has found out.

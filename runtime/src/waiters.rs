@@ -98,7 +98,7 @@ impl Node {
     /// Enters `waiter`; `None` if the node has ended, and then nothing is entered.
     pub(crate) fn add_waiter(self: &Arc<Self>, waiter: Waiter) -> Option<Key> {
         let key = self.enter(waiter);
-        if !self.has_ended() {
+        if self.is_told() || self.end().is_none() {
             return Some(key);
         }
         self.remove_waiter(key);

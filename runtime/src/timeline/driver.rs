@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Weak};
 use std::task::{Context, Poll};
 
@@ -21,22 +22,39 @@ thread_local! {
 
 static ALL: LazyLock<Mutex<HashMap<Id, Weak<Timeline>>>> = LazyLock::new(Mutex::default);
 
+/// How many timelines in `ALL` have clocks that can be paused; changed under its lock.
+static PAUSABLE: AtomicUsize = AtomicUsize::new(0);
+
+/// Only a runtime of one thread can be paused, or taken elsewhere by hand.
+fn is_pausable(runtime: &Handle) -> bool {
+    runtime.runtime_flavor() == RuntimeFlavor::CurrentThread
+}
+
+/// By the clock of the runtime this is called in, if it is called in one.
+pub(super) fn now_here() -> Tick {
+    Tick::of(tokio::time::Instant::now().into_std())
+}
+
+/// By the clock of a runtime whose clock can be paused.
 pub(super) fn now(runtime: &Handle) -> Tick {
-    // Only a runtime of one thread can be paused, or taken elsewhere by hand.
-    if runtime.runtime_flavor() != RuntimeFlavor::CurrentThread {
-        return Tick::now();
-    }
     // tokio asks the runtime of this thread for the time; another one's may be paused.
     let is_here = Handle::try_current().is_ok_and(|here| here.id() == runtime.id());
     let _entered = (!is_here).then(|| runtime.enter());
-    Tick::of(tokio::time::Instant::now().into_std())
+    now_here()
 }
 
 /// Now; outside of a runtime also by the clocks of runtimes that are paused, or were.
 pub(super) fn when() -> When {
-    if Handle::try_current().is_ok() {
-        return When::at(Tick::of(tokio::time::Instant::now().into_std()));
+    // Relaxed: whoever sees a deadline, sees its timeline counted.
+    if PAUSABLE.load(Ordering::Relaxed) == 0 || Handle::try_current().is_ok() {
+        return When::at(now_here());
     }
+    when_outside()
+}
+
+#[cold]
+#[inline(never)]
+fn when_outside() -> When {
     let timelines: Vec<_> = ALL.lock().values().filter_map(Weak::upgrade).collect();
     let at = Tick::now();
     let dated = timelines.into_iter().map(|timeline| {
@@ -69,11 +87,15 @@ fn find_or_start(runtime: &Handle, id: Id) -> Arc<Timeline> {
             return timeline;
         }
         let timeline = Arc::new(Timeline {
-            runtime: Some(runtime.clone()),
+            pausable: is_pausable(runtime).then(|| runtime.clone()),
             alarms: Mutex::new(Alarms::default()),
             stopped: OnceLock::new(),
         });
-        all.insert(id, Arc::downgrade(&timeline));
+        let replaced = all.insert(id, Arc::downgrade(&timeline));
+        if timeline.pausable.is_some() && replaced.is_none() {
+            // Relaxed: see `when`.
+            PAUSABLE.fetch_add(1, Ordering::Relaxed);
+        }
         timeline
     };
     // A runtime that is shut down drops the driver at once, which stops the timeline.
@@ -126,7 +148,11 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        ALL.lock().remove(&self.id);
+        let mut all = ALL.lock();
+        if all.remove(&self.id).is_some() && self.timeline.pausable.is_some() {
+            PAUSABLE.fetch_sub(1, Ordering::Relaxed);
+        }
+        drop(all);
         self.timeline.stop();
     }
 }

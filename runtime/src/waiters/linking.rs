@@ -3,6 +3,7 @@
 //! Lists and lock order are those of [`crate::waiters`], whose invariants 2, 3 and 6 this keeps.
 
 use std::sync::Arc;
+use std::task::Waker;
 
 use super::{Keys, Links, Place};
 use crate::raw::Borrowed;
@@ -84,24 +85,23 @@ impl Node {
     /// whether all of them will be told.
     pub(super) fn complete_link(
         self: &Arc<Self>,
-        links: MutexGuard<'_, Links>,
-        mut unlinked: Vec<Arc<Self>>,
+        mut links: MutexGuard<'_, Links>,
+        unlinked: Vec<Arc<Self>>,
     ) {
-        self.arm(links);
-        let mut above = Vec::new();
-        while let Some(node) = unlinked.pop() {
-            let mut links = node.links().lock();
-            if links.is_linked() || links.is_idle() {
-                continue;
-            }
-            unlinked.extend(node.enter_at_sources(&mut links));
-            node.arm(links);
-            above.push(node);
+        let driver = self.arm(&mut links);
+        let is_next_to_linked = unlinked.is_empty();
+        if is_next_to_linked {
+            self.announce_linked();
         }
+        drop(links);
+        wake(driver);
+        let above = Self::link_above(unlinked);
         let linked = || above.iter().rev().chain([self]);
-        linked().for_each(|node| node.announce());
-        // Who is live, is so all the way up; otherwise the ends of all above are found out.
-        if self.state.is_live() {
+        if !is_next_to_linked {
+            linked().for_each(|node| node.announce());
+        }
+        // Otherwise the ends of all above are found out.
+        if self.is_told() {
             return;
         }
         self.end();
@@ -110,24 +110,50 @@ impl Node {
         ended.for_each(Self::finish);
     }
 
-    /// Notes that the node is linked, and sets the alarm of its deadline.
-    fn arm(self: &Arc<Self>, mut links: MutexGuard<'_, Links>) {
+    /// Links those that somebody waits below, and whom they depend on; gives them, the nearest ones first.
+    fn link_above(mut unlinked: Vec<Arc<Self>>) -> Vec<Arc<Self>> {
+        let mut above = Vec::new();
+        while let Some(node) = unlinked.pop() {
+            let mut links = node.links().lock();
+            if links.is_linked() || links.is_idle() {
+                continue;
+            }
+            unlinked.extend(node.enter_at_sources(&mut links));
+            let driver = node.arm(&mut links);
+            drop(links);
+            wake(driver);
+            above.push(node);
+        }
+        above
+    }
+
+    /// Notes that the node is linked, and sets the alarm of its deadline; the driver to be woken for that.
+    fn arm(self: &Arc<Self>, links: &mut Links) -> Option<Waker> {
         self.state.link();
-        let driver = match &self.role {
+        match &self.role {
             Role::Deadline(deadline) => deadline.arm(self, &mut links.alarm),
             _ => None,
-        };
-        drop(links);
-        if let Some(driver) = driver {
-            driver.wake();
         }
+    }
+
+    /// Whether it will be told of its end, by whoever cancels it or by a driver, so that nobody who waits
+    /// need look. Who is, is so all the way up.
+    pub(super) fn is_told(&self) -> bool {
+        matches!(self.state.get(), Known::Live | Known::Timed)
     }
 
     /// Finds out whether this linked node will be told of its end.
     pub(crate) fn announce(&self) {
         let links = self.links().lock();
+        if links.is_linked() {
+            self.announce_linked();
+        }
+    }
+
+    /// As [`announce`](Self::announce), for who holds its lock.
+    fn announce_linked(&self) {
         // By invariant 3, before anybody relies on its state.
-        if !links.is_linked() || !self.is_before_end() {
+        if !self.is_before_end() {
             return;
         }
         let mut is_timed = matches!(self.role, Role::Deadline(_));
@@ -204,5 +230,12 @@ impl Node {
         if self.has_links() {
             self.unlink(self.links().lock());
         }
+    }
+}
+
+/// Wakes a driver that has to set out earlier.
+fn wake(driver: Option<Waker>) {
+    if let Some(driver) = driver {
+        driver.wake();
     }
 }
