@@ -44,16 +44,22 @@ struct Entry {
     listed: Option<Listed>,
 }
 
+/// A list; one that was never entered takes little memory.
 #[derive(Default)]
 pub(crate) struct Roster {
     next: u64,
+    list: Option<Box<List>>,
+}
+
+#[derive(Default)]
+struct List {
     gaps: usize,
     entries: Vec<Entry>,
 }
 
 impl Roster {
     pub(crate) fn is_empty(&self) -> bool {
-        self.gaps == self.entries.len()
+        self.list.as_ref().is_none_or(|list| list.is_empty())
     }
 
     /// A key for an entry that may come later, before any other one does.
@@ -66,21 +72,21 @@ impl Roster {
 
     pub(crate) fn push(&mut self, listed: Listed) -> Key {
         let reserved = self.reserve();
-        let index = self.entries.len();
-        self.push_reserved(reserved, listed);
+        let entries = &mut self.list.get_or_insert_default().entries;
+        let index = entries.len();
+        entries.push(Entry::new(reserved, listed));
         Key { index, ..reserved }
     }
 
     pub(crate) fn push_reserved(&mut self, key: Key, listed: Listed) {
-        self.entries.push(Entry {
-            number: key.number,
-            listed: Some(listed),
-        });
+        let entries = &mut self.list.get_or_insert_default().entries;
+        entries.push(Entry::new(key, listed));
     }
 
     fn get_mut(&mut self, key: Key) -> Option<&mut Listed> {
-        let index = self.find(key)?;
-        self.entries[index].listed.as_mut()
+        let list = self.list.as_mut()?;
+        let index = list.find(key)?;
+        list.entries[index].listed.as_mut()
     }
 
     /// Puts another waiter in its place, unless that was taken; gives the one that is to be dropped.
@@ -104,6 +110,36 @@ impl Roster {
     }
 
     pub(crate) fn remove(&mut self, key: Key) -> Option<Listed> {
+        self.list.as_mut()?.remove(key)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Listed> {
+        let entries = self.list.iter().flat_map(|list| &list.entries);
+        entries.filter_map(|entry| entry.listed.as_ref())
+    }
+
+    /// Takes out all but the leaves, of which it takes the waiters.
+    pub(crate) fn take_waiters(&mut self, waiters: &mut Vec<Waiter>) {
+        // Nobody else comes to a node that has ended.
+        self.list.take_if(|list| !list.take_waiters(waiters));
+    }
+}
+
+impl Entry {
+    fn new(key: Key, listed: Listed) -> Self {
+        Self {
+            number: key.number,
+            listed: Some(listed),
+        }
+    }
+}
+
+impl List {
+    fn is_empty(&self) -> bool {
+        self.gaps == self.entries.len()
+    }
+
+    fn remove(&mut self, key: Key) -> Option<Listed> {
         let index = self.find(key)?;
         let removed = self.entries[index].listed.take()?;
         self.gaps += 1;
@@ -137,14 +173,8 @@ impl Roster {
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Listed> {
-        self.entries
-            .iter()
-            .filter_map(|entry| entry.listed.as_ref())
-    }
-
-    /// Takes out all but the leaves, of which it takes the waiters.
-    pub(crate) fn take_waiters(&mut self, waiters: &mut Vec<Waiter>) {
+    /// Takes out all but the leaves, of which it takes the waiters; whether there are any.
+    fn take_waiters(&mut self, waiters: &mut Vec<Waiter>) -> bool {
         waiters.reserve(self.entries.len() - self.gaps);
         let mut leaves = 0;
         for entry in &mut self.entries {
@@ -161,13 +191,7 @@ impl Roster {
             }
         }
         self.gaps = self.entries.len() - leaves;
-        if leaves == 0 {
-            // Nobody else comes to a node that has ended.
-            *self = Self {
-                next: self.next,
-                ..Self::default()
-            };
-        }
+        leaves > 0
     }
 }
 
@@ -214,7 +238,8 @@ mod tests {
         for key in keys {
             roster.remove(key);
         }
-        assert!(roster.entries.capacity() <= 8 * FEW);
+        let left = roster.list.as_ref().expect("two entries are in it");
+        assert!(left.entries.capacity() <= 8 * FEW);
         assert_eq!(depth(roster.get_mut(first).as_deref()), Some(1));
         assert_eq!(depth(roster.get_mut(last).as_deref()), Some(3));
     }

@@ -153,7 +153,7 @@ impl Node {
     pub(crate) fn end(&self) -> Option<&End> {
         if self.stored_end().is_none() {
             let mut moment = Moment::default();
-            if self.may_have_ended(&mut moment) {
+            if self.may_have_ended(&mut moment, |_| {}) {
                 self.settle(&mut moment);
             }
         }
@@ -175,32 +175,7 @@ impl Node {
     #[cold]
     #[inline(never)]
     fn is_found_ended(&self) -> bool {
-        let mut moment = Moment::default();
-        let mut node = self;
-        loop {
-            match node.state.get() {
-                // Stored before it is told: somebody may link this node, and find nothing ended, before the
-                // end comes to it.
-                Known::Ended => return self.end().is_some(),
-                Known::Live | Known::Alone => return false,
-                Known::Linked => node.announce(),
-                Known::Timed | Known::Unlinked => {}
-            }
-            match &node.role {
-                Role::Deadline(deadline) => {
-                    if deadline.passed(&mut moment).is_some() {
-                        return self.end().is_some();
-                    }
-                }
-                Role::WithoutCancel => return false,
-                Role::Any(_) | Role::All(_) => return self.end().is_some(),
-                _ => {}
-            }
-            match node.lineage.node() {
-                Some(parent) => node = parent,
-                None => return false,
-            }
-        }
+        self.may_have_ended(&mut Moment::default(), Self::announce) && self.end().is_some()
     }
 
     /// Why it has ended, as far as somebody has found out.
@@ -225,14 +200,18 @@ impl Node {
         drop(late);
     }
 
-    /// False only if nothing above has ended; takes no memory.
-    fn may_have_ended(&self, moment: &mut Moment) -> bool {
+    /// False only if nothing above has ended; takes no memory. `meet` is told of linked nodes.
+    #[inline]
+    fn may_have_ended(&self, moment: &mut Moment, meet: impl Fn(&Self)) -> bool {
         let mut node = self;
         loop {
             match node.state.get() {
+                // Stored before it is told: somebody may link this node, and find nothing ended, before the
+                // end comes to it.
                 Known::Ended => return true,
                 Known::Live | Known::Alone => return false,
-                Known::Timed | Known::Linked | Known::Unlinked => {}
+                Known::Linked => meet(node),
+                Known::Timed | Known::Unlinked => {}
             }
             match &node.role {
                 Role::Deadline(deadline) if deadline.passed(moment).is_some() => return true,

@@ -38,6 +38,7 @@ use std::sync::Arc;
 use crate::callbacks::Callback;
 use crate::roster::{Key, Listed, Roster, Waiter};
 use crate::state::Known;
+use crate::sync::{AtomicU64, Ordering};
 use crate::timeline::Alarm;
 use crate::tree::Node;
 
@@ -54,24 +55,40 @@ enum Place {
     Unlinked,
     /// As a leaf; the second is the key of its waker, once that moves here.
     Leaf(Key, Key),
-    /// As a child, at each source in turn.
-    Child(Keys),
+    /// As a child of its one source.
+    Child(Key),
+    /// As a child of each source in turn.
+    Children(Box<[Key]>),
 }
 
-/// A key at each source; mostly there is one.
-type Keys = (Option<Key>, Vec<Key>);
-
-/// The lists of a node; guarded by its lock.
+/// The lists of a node; guarded by its lock. Small, since there is one for each who waits under a deadline of
+/// its own.
 #[derive(Default)]
 pub(crate) struct Links {
     place: Place,
     roster: Roster,
-    callbacks: BTreeMap<u64, Arc<dyn Callback>>,
-    next_callback: u64,
-    /// Keeps the node alive while a callback waits for it, although no context does.
-    pin: Option<Arc<Node>>,
+    /// If there are any.
+    callbacks: Option<Box<Callbacks>>,
     /// The alarm of its deadline, if that is armed.
     pub(crate) alarm: Option<Alarm>,
+}
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Links>() <= 80);
+
+#[derive(Default)]
+struct Callbacks {
+    list: BTreeMap<u64, Arc<dyn Callback>>,
+    /// Keeps the node alive while a callback waits for it, although no context does.
+    pin: Option<Arc<Node>>,
+}
+
+impl Callbacks {
+    fn next_key() -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        // Relaxed: a plain counter.
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
 }
 
 impl Links {
@@ -81,7 +98,7 @@ impl Links {
 
     /// Whether nobody waits here; the waker of a leaf is not here.
     fn is_empty(&self) -> bool {
-        self.roster.is_empty() && self.callbacks.is_empty()
+        self.roster.is_empty() && self.callbacks.is_none()
     }
 
     fn is_idle(&self) -> bool {
@@ -158,12 +175,12 @@ impl Node {
     pub(crate) fn add_callback(self: &Arc<Self>, callback: Arc<dyn Callback>) -> u64 {
         let mut links = self.links().lock();
         self.make_room(&mut links);
+        let key = Callbacks::next_key();
+        let callbacks = links.callbacks.get_or_insert_default();
         if callback.pins() {
-            links.pin = Some(Arc::clone(self));
+            callbacks.pin = Some(Arc::clone(self));
         }
-        links.next_callback += 1;
-        let key = links.next_callback;
-        links.callbacks.insert(key, callback);
+        callbacks.list.insert(key, callback);
         if links.is_linked() {
             drop(links);
         } else {
@@ -180,9 +197,15 @@ impl Node {
 
     pub(crate) fn remove_callback(&self, key: u64) {
         let mut links = self.links().lock();
-        let removed = links.callbacks.remove(&key);
-        let is_pinned = links.callbacks.values().any(|callback| callback.pins());
-        let pin = if is_pinned { None } else { links.pin.take() };
+        let Some(callbacks) = &mut links.callbacks else {
+            return;
+        };
+        let removed = callbacks.list.remove(&key);
+        let is_pinned = callbacks.list.values().any(|callback| callback.pins());
+        let pin = callbacks.pin.take_if(|_| !is_pinned);
+        if callbacks.list.is_empty() {
+            links.callbacks = None;
+        }
         drop(self.unlink_if_idle(links));
         drop((removed, pin));
     }
@@ -200,7 +223,10 @@ impl Node {
                 .filter(|listed| matches!(listed, Listed::Waiter(_)));
             let is_leaf =
                 matches!(links.place, Place::Leaf(..)) && self.state.get() != Known::Ended;
-            own.count() + links.callbacks.len() + usize::from(is_leaf)
+            let callbacks = links.callbacks.as_ref();
+            own.count()
+                + callbacks.map_or(0, |callbacks| callbacks.list.len())
+                + usize::from(is_leaf)
         })
     }
 

@@ -53,6 +53,7 @@ struct Slot {
     is_exact: bool,
 }
 
+#[derive(Clone)]
 struct Level {
     /// Which of the slots are not empty.
     occupied: u64,
@@ -62,8 +63,7 @@ struct Level {
 /// Values of type `T`, each with the time at which it is due, in nanoseconds.
 pub(super) struct Wheel<T> {
     elapsed: u64,
-    /// Those that were ever used; after the last one, only empty ones.
-    levels: Vec<Level>,
+    levels: Box<[Level]>,
     entries: Vec<Entry<T>>,
     first_free: u32,
     len: usize,
@@ -86,7 +86,7 @@ impl<T> Default for Wheel<T> {
         Self {
             // No clock shows less, mostly.
             elapsed: grain(0),
-            levels: Vec::new(),
+            levels: vec![Level::EMPTY; LEVELS].into(),
             entries: Vec::new(),
             first_free: NONE,
             len: 0,
@@ -177,7 +177,9 @@ impl<T> Wheel<T> {
     /// Takes all, in no order.
     #[cfg(any(test, feature = "tokio"))]
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = (Key, i64, T)> + use<T> {
-        let entries = mem::take(self).entries.into_iter().zip(0..);
+        self.levels.fill(Level::EMPTY);
+        (self.first_free, self.len) = (NONE, 0);
+        let entries = mem::take(&mut self.entries).into_iter().zip(0..);
         entries.filter_map(|(entry, index)| {
             let number = entry.number;
             Some((Key { index, number }, entry.at, entry.value?))
@@ -203,9 +205,6 @@ impl<T> Wheel<T> {
         let differing = (grain ^ self.elapsed) | 1;
         let level = (differing.ilog2() / LEVEL_BITS) as usize;
         let number = slot_of(grain, level);
-        while self.levels.len() <= level {
-            self.levels.push(Level::empty());
-        }
         let slots = &mut self.levels[level];
         let is_first = slots.occupied & (1 << number) == 0;
         slots.occupied |= 1 << number;
@@ -264,17 +263,14 @@ impl<T> Wheel<T> {
 }
 
 impl Level {
-    const fn empty() -> Self {
-        let slot = Slot {
+    const EMPTY: Self = Self {
+        occupied: 0,
+        slots: [Slot {
             earliest: 0,
             first: NONE,
             is_exact: true,
-        };
-        Self {
-            occupied: 0,
-            slots: [slot; SLOTS],
-        }
-    }
+        }; SLOTS],
+    };
 }
 
 /// A number of a level or of a slot.

@@ -5,11 +5,11 @@
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::{Keys, Links, Place};
+use super::{Links, Place};
 use crate::raw::Borrowed;
 use crate::roster::{Key, Listed};
 use crate::state::Known;
-use crate::sync::MutexGuard;
+use crate::sync::{self, MutexGuard};
 use crate::tree::{Node, Role};
 
 /// Linking.
@@ -49,7 +49,7 @@ impl Node {
         }
         let leaf = above.roster.demote(at);
         drop(above);
-        links.place = Place::Child((Some(at), Vec::new()));
+        links.place = Place::Child(at);
         // The caller has the node at hand: the handle that is dropped here is not the last one.
         if let Some(Listed::Leaf(_, Some(waiter))) = leaf {
             links.roster.push_reserved(own, Listed::Waiter(waiter));
@@ -67,17 +67,18 @@ impl Node {
     /// Has all sources list this node; gives those that are not linked themselves.
     pub(super) fn enter_at_sources(self: &Arc<Self>, links: &mut Links) -> Vec<Arc<Self>> {
         let mut unlinked = Vec::new();
-        let mut keys = Keys::default();
-        for source in self.waited_sources() {
+        let keys = self.waited_sources().map(|source| {
             let (key, above) = source.list(Listed::Child(Arc::downgrade(self)));
             unlinked.extend(above);
-            if keys.0.is_none() {
-                keys.0 = Some(key);
-            } else {
-                keys.1.push(key);
-            }
-        }
-        links.place = Place::Child(keys);
+            key
+        });
+        links.place = if self.is_merge() {
+            Place::Children(keys.collect())
+        } else {
+            { keys }
+                .next()
+                .map_or(Place::Children(Box::default()), Place::Child)
+        };
         unlinked
     }
 
@@ -209,13 +210,13 @@ impl Node {
         if let (Role::Deadline(deadline), Some(alarm)) = (&self.role, links.alarm.take()) {
             deadline.disarm(alarm);
         }
-        let keys = match std::mem::take(&mut links.place) {
-            Place::Unlinked => Keys::default(),
-            Place::Leaf(key, _) => (Some(key), Vec::new()),
-            Place::Child(keys) => keys,
+        let (key, keys) = match std::mem::take(&mut links.place) {
+            Place::Unlinked => (None, Box::default()),
+            Place::Leaf(key, _) | Place::Child(key) => (Some(key), Box::default()),
+            Place::Children(keys) => (None, keys),
         };
         let mut leaf = None;
-        for (source, key) in self.waited_sources().zip(keys.0.into_iter().chain(keys.1)) {
+        for (source, key) in self.waited_sources().zip(key.into_iter().chain(keys)) {
             let mut links = source.links().lock();
             leaf = links.roster.remove(key);
             if links.is_idle() {
@@ -227,7 +228,9 @@ impl Node {
 
     /// For a node that is dropped while it waits for itself only, for the sake of its future.
     pub(crate) fn unlink_before_drop(&mut self) {
-        if self.has_links() {
+        // Nobody else has it: its state is the last one. The models do not know of that.
+        let is_unlinked = matches!(self.state.get(), Known::Unlinked | Known::Alone);
+        if self.has_links() && (sync::IS_MODELLED || !is_unlinked) {
             self.unlink(self.links().lock());
         }
     }

@@ -24,8 +24,10 @@ impl Node {
         for node in self.mark() {
             let mut links = node.links().lock();
             links.roster.take_waiters(&mut waiters);
-            callbacks.extend(std::mem::take(&mut links.callbacks).into_values());
-            pins.extend(links.pin.take());
+            if let Some(taken) = links.callbacks.take() {
+                callbacks.extend(taken.list.into_values());
+                pins.extend(taken.pin);
+            }
             if let Some(Listed::Leaf(_, Some(waiter))) = node.unlink(links) {
                 waiters.push(waiter);
             }
@@ -92,8 +94,10 @@ impl Node {
         let mut next = vec![Arc::clone(self)];
         while let Some(node) = next.pop() {
             let mut links = node.links().lock();
-            callbacks.extend(std::mem::take(&mut links.callbacks).into_values());
-            pins.extend(links.pin.take());
+            if let Some(taken) = links.callbacks.take() {
+                callbacks.extend(taken.list.into_values());
+                pins.extend(taken.pin);
+            }
             // No callback waits at a leaf.
             let children = links.roster.iter().filter_map(|listed| match listed {
                 Listed::Child(child) => Weak::upgrade(child),
