@@ -162,6 +162,12 @@ impl Cancellers {
 
     /// Whether the last one is gone now.
     pub(crate) fn remove(&self) -> bool {
+        // Acquire: as below. Only who has one can add another; so nobody changes the count of the last one.
+        if self.count.load(Ordering::Acquire) == 1 && !self.is_detached() {
+            // Relaxed: unless it is detached, whoever asks `may_end_it` finds out from the node's lists.
+            self.count.store(0, Ordering::Relaxed);
+            return true;
+        }
         // AcqRel: the last one sees what the others did before they went, `detach` included.
         self.count.fetch_sub(1, Ordering::AcqRel) == 1
     }

@@ -36,7 +36,10 @@ pub(crate) struct Deadline {
 
 /// Most have no cause of their own and cannot be moved; these take no memory but here.
 enum Form {
-    Plain { at: Tick, timeline: Arc<Timeline> },
+    Plain {
+        at: Instant,
+        timeline: Arc<Timeline>,
+    },
     Special(Box<Special>),
 }
 
@@ -51,7 +54,7 @@ struct Special {
 impl Special {
     #[inline(never)]
     fn passed(&self, moment: &mut Moment) -> Option<Tick> {
-        let now = moment.on(&self.timeline);
+        let now = Tick::of(moment.on(&self.timeline));
         match &self.movable {
             None => (self.at <= now).then_some(self.at),
             Some(movable) => {
@@ -64,7 +67,7 @@ impl Special {
 
 impl Deadline {
     pub(crate) fn new(
-        (at, since): (Tick, Tick),
+        (at, since): (Instant, Instant),
         is_movable: bool,
         timeline: Arc<Timeline>,
         cause: Option<Cause>,
@@ -73,6 +76,7 @@ impl Deadline {
         let form = if cause.is_none() && !is_movable {
             Form::Plain { at, timeline }
         } else {
+            let (at, since) = (Tick::of(at), Tick::of(since));
             Form::Special(Box::new(Special {
                 at,
                 movable: is_movable.then(|| Mutex::new(Setting { at, since })),
@@ -99,7 +103,7 @@ impl Deadline {
 
     pub(crate) fn at(&self) -> Tick {
         match &self.form {
-            Form::Plain { at, .. } => *at,
+            Form::Plain { at, .. } => Tick::of(*at),
             Form::Special(special) => {
                 let movable = special.movable.as_ref();
                 movable.map_or(special.at, |setting| setting.lock().at)
@@ -110,7 +114,7 @@ impl Deadline {
     /// When the deadline passed, if it has at `moment`.
     pub(crate) fn passed(&self, moment: &mut Moment) -> Option<Tick> {
         match &self.form {
-            Form::Plain { at, timeline } => (*at <= moment.on(timeline)).then_some(*at),
+            Form::Plain { at, timeline } => (*at <= moment.on(timeline)).then(|| Tick::of(*at)),
             Form::Special(special) => special.passed(moment),
         }
     }
@@ -216,16 +220,16 @@ impl fmt::Debug for Deadline {
 /// One look at the clocks, for all deadlines that are compared at a time.
 #[derive(Default)]
 pub(crate) struct Moment {
-    seen: Option<(*const Timeline, Tick)>,
+    seen: Option<(*const Timeline, Instant)>,
 }
 
 impl Moment {
-    fn on(&mut self, timeline: &Arc<Timeline>) -> Tick {
+    fn on(&mut self, timeline: &Arc<Timeline>) -> Instant {
         let address = Arc::as_ptr(timeline);
         match self.seen {
             Some((seen, now)) if seen == address => now,
             _ => {
-                let now = timeline.now();
+                let now = timeline.instant();
                 self.seen = Some((address, now));
                 now
             }

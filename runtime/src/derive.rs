@@ -278,25 +278,28 @@ impl Context {
     #[track_caller]
     fn derive_timeout(&self, timeout: Duration, cause: Option<Cause>) -> Self {
         let (timeline, now) = Timeline::here_and_now();
-        self.derive_tick(now.after(timeout), now, false, timeline, cause)
+        let Some(at) = now.checked_add(timeout) else {
+            return self.clone();
+        };
+        self.derive_until(at, now, false, timeline, cause)
     }
 
     #[track_caller]
     fn derive_deadline(&self, at: Instant, is_movable: bool, cause: Option<Cause>) -> Self {
         let (timeline, now) = Timeline::here_and_now();
-        self.derive_tick(Tick::of(at), now, is_movable, timeline, cause)
+        self.derive_until(at, now, is_movable, timeline, cause)
     }
 
     #[track_caller]
-    fn derive_tick(
+    fn derive_until(
         &self,
-        at: Tick,
-        now: Tick,
+        at: Instant,
+        now: Instant,
         is_movable: bool,
         timeline: Arc<Timeline>,
         cause: Option<Cause>,
     ) -> Self {
-        if at == Tick::NEVER && !is_movable {
+        if Tick::is_never(at) && !is_movable {
             return self.clone();
         }
         let place = Location::caller();
@@ -305,7 +308,7 @@ impl Context {
         if at <= now
             && let Some(node) = context.node()
         {
-            node.end_at_birth(now);
+            node.end_at_birth(Tick::of(now));
         }
         context
     }

@@ -32,6 +32,16 @@ impl Tick {
         }
     }
 
+    /// Whether an instant is as late as never.
+    #[inline]
+    pub(crate) fn is_never(instant: Instant) -> bool {
+        static NEVER: OnceLock<Option<Instant>> = OnceLock::new();
+        let never = NEVER.get_or_init(|| {
+            Self::zero().checked_add(Duration::from_nanos(i64::MAX.unsigned_abs()))
+        });
+        never.is_some_and(|never| instant >= never)
+    }
+
     pub(crate) fn instant(self) -> Instant {
         let (zero, distance) = (Self::zero(), Duration::from_nanos(self.0.unsigned_abs()));
         let instant = if self.0 < 0 {

@@ -19,8 +19,9 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 use std::thread::Thread;
+use std::time::Instant;
 
-use crate::sync::{LazyLock, Mutex, OnceLock};
+use crate::sync::{self, LazyLock, Mutex, OnceLock};
 use crate::tick::Tick;
 use crate::tree::Node;
 use crate::waiters::guarded;
@@ -79,6 +80,13 @@ struct Stopped {
 }
 
 impl Stopped {
+    /// What the stopped clock shows now.
+    #[cfg(feature = "tokio")]
+    fn instant(&self) -> Instant {
+        let since = Tick::now().since(self.really);
+        self.then.after(since).instant()
+    }
+
     /// What the system's clock shows `at` that time.
     fn really(&self, at: Tick) -> Tick {
         self.really.after(at.since(self.then))
@@ -126,13 +134,13 @@ impl Timeline {
     }
 
     /// As [`here`](Self::here), and the time there.
-    pub(crate) fn here_and_now() -> (Arc<Self>, Tick) {
+    pub(crate) fn here_and_now() -> (Arc<Self>, Instant) {
         let here = Self::here();
         #[cfg(feature = "tokio")]
         if here.pausable.is_some() && here.stopped.get().is_none() {
             return (here, driver::now_here());
         }
-        let now = here.now();
+        let now = here.instant();
         (here, now)
     }
 
@@ -152,19 +160,25 @@ impl Timeline {
         std::ptr::eq(self, Arc::as_ptr(Self::system()))
     }
 
+    pub(crate) fn now(&self) -> Tick {
+        Tick::of(self.instant())
+    }
+
+    /// Now; to be compared with, which takes less than to work out what is left.
     #[cfg_attr(
         not(feature = "tokio"),
         expect(clippy::unused_self, reason = "there is one clock then")
     )]
-    pub(crate) fn now(&self) -> Tick {
+    #[inline]
+    pub(crate) fn instant(&self) -> Instant {
         #[cfg(feature = "tokio")]
         if let Some(runtime) = &self.pausable {
             return match self.stopped.get() {
-                Some(stopped) => stopped.then.after(Tick::now().since(stopped.really)),
+                Some(stopped) => stopped.instant(),
                 None => driver::now(runtime),
             };
         }
-        Tick::now()
+        sync::now()
     }
 
     /// Sets an alarm for `node`; also gives the driver, if that has to be woken.

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Weak};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 use tokio::time::Sleep;
@@ -31,12 +32,12 @@ fn is_pausable(runtime: &Handle) -> bool {
 }
 
 /// By the clock of the runtime this is called in, if it is called in one.
-pub(super) fn now_here() -> Tick {
-    Tick::of(tokio::time::Instant::now().into_std())
+pub(super) fn now_here() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 /// By the clock of a runtime whose clock can be paused.
-pub(super) fn now(runtime: &Handle) -> Tick {
+pub(super) fn now(runtime: &Handle) -> Instant {
     // tokio asks the runtime of this thread for the time; another one's may be paused.
     let is_here = Handle::try_current().is_ok_and(|here| here.id() == runtime.id());
     let _entered = (!is_here).then(|| runtime.enter());
@@ -47,7 +48,7 @@ pub(super) fn now(runtime: &Handle) -> Tick {
 pub(super) fn when() -> When {
     // Relaxed: whoever sees a deadline, sees its timeline counted.
     if PAUSABLE.load(Ordering::Relaxed) == 0 || Handle::try_current().is_ok() {
-        return When::at(now_here());
+        return When::at(Tick::of(now_here()));
     }
     when_outside()
 }
