@@ -148,8 +148,13 @@ impl Deadline {
         at.since(self.timeline().now())
     }
 
-    /// Sets the alarm of `node`, whose lock the caller holds; the driver that has to be woken without it.
+    /// Sets the alarm of `node`, whose lock the caller holds, instead of the one that is set; the driver that
+    /// has to be woken without the lock.
     pub(crate) fn arm(&self, node: &Arc<Node>, alarm: &mut Option<Alarm>) -> Option<Waker> {
+        // A driver that found the old one due may come here after the deadline was moved.
+        if let Some(old) = alarm.take() {
+            self.disarm(old);
+        }
         let at = self.at();
         if at == Tick::NEVER {
             return None;
@@ -181,9 +186,6 @@ impl Deadline {
                     return false;
                 }
                 *setting = Setting { at, since };
-            }
-            if let Some(old) = links.alarm.take() {
-                self.disarm(old);
             }
             if links.is_linked() {
                 self.arm(node, &mut links.alarm)

@@ -317,3 +317,81 @@ impl fmt::Debug for Timeline {
         f.debug_struct("Timeline").finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+    use std::time::Duration;
+
+    use super::{Alarms, Timeline};
+    use crate::context::Context;
+    use crate::sync::{Mutex, OnceLock};
+    use crate::tick::Tick;
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// One without a driver of its own.
+    fn timeline() -> Timeline {
+        Timeline {
+            #[cfg(feature = "tokio")]
+            pausable: None,
+            alarms: Mutex::new(Alarms::default()),
+            stopped: OnceLock::new(),
+        }
+    }
+
+    fn later(seconds: u64) -> Tick {
+        Tick::now().after(Duration::from_secs(3600 + seconds))
+    }
+
+    #[test]
+    fn a_driver_is_woken_for_what_rings_before_the_alarm_it_sleeps_for_only() {
+        let (timeline, wakes) = (timeline(), Arc::new(Wakes::default()));
+        let driver = Waker::from(Arc::clone(&wakes));
+        let (context, _canceller) = Context::background().with_cancel();
+        let node = context.arc().expect("it is no root");
+        assert_eq!(timeline.turn(&driver), None);
+        let set = |seconds| {
+            let (alarm, driver) = timeline.insert(later(seconds), Arc::downgrade(&node));
+            (alarm, driver.map(Waker::wake).is_some())
+        };
+        let (first, is_woken) = set(20);
+        assert!(is_woken);
+        assert!(!set(30).1, "it sleeps until 20");
+        timeline.remove(first);
+        assert!(!set(25).1, "it looks at 20, in vain");
+        assert!(set(10).1);
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 2);
+        let next = timeline.turn(&driver).expect("three alarms are left");
+        assert!(next <= later(10) && next > later(9));
+    }
+
+    #[cfg(feature = "tokio")]
+    #[test]
+    fn alarms_of_a_timeline_that_has_stopped_can_be_taken_away() {
+        let timeline = timeline();
+        let (context, _canceller) = Context::background().with_cancel();
+        let node = context.arc().expect("it is no root");
+        let set = |seconds| timeline.insert(later(seconds), Arc::downgrade(&node)).0;
+        let (first, second) = (set(1), set(2));
+        timeline.remove(first);
+        timeline.stop();
+        let late = set(3);
+        assert_eq!(Arc::weak_count(&node), 2);
+        timeline.remove(first);
+        assert_eq!(Arc::weak_count(&node), 2);
+        timeline.remove(second);
+        timeline.remove(late);
+        assert_eq!(Arc::weak_count(&node), 0);
+        assert!(timeline.alarms.lock().moved.is_empty());
+    }
+}

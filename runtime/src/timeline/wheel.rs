@@ -175,7 +175,7 @@ impl<T> Wheel<T> {
     }
 
     /// Takes all, in no order.
-    #[cfg(any(test, feature = "tokio"))]
+    #[cfg(any(feature = "tokio", all(test, not(any(loom, shuttle)))))]
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = (Key, i64, T)> + use<T> {
         self.levels.fill(Level::EMPTY);
         (self.first_free, self.len) = (NONE, 0);
