@@ -28,7 +28,44 @@ static PAUSABLE: AtomicUsize = AtomicUsize::new(0);
 
 /// Only a runtime of one thread can be paused, or taken elsewhere by hand.
 fn is_pausable(runtime: &Handle) -> bool {
-    runtime.runtime_flavor() == RuntimeFlavor::CurrentThread
+    pausing::IS_THERE && runtime.runtime_flavor() == RuntimeFlavor::CurrentThread
+}
+
+/// Whether tokio is built with its feature `test-util`, by somebody, and can pause clocks at all.
+mod pausing {
+    struct Nothing;
+
+    trait Answer {
+        const IS_TOKIOS: bool;
+    }
+
+    impl Answer for () {
+        const IS_TOKIOS: bool = true;
+    }
+
+    impl Answer for Nothing {
+        const IS_TOKIOS: bool = false;
+    }
+
+    const fn is_tokios<T: Answer>(_pause: fn() -> T) -> bool {
+        T::IS_TOKIOS
+    }
+
+    #[allow(dead_code, reason = "tokio may have one")]
+    fn pause() -> Nothing {
+        Nothing
+    }
+
+    pub(super) const IS_THERE: bool = {
+        // What is imported into a block comes before what is around it.
+        #[allow(
+            clippy::wildcard_imports,
+            unused_imports,
+            reason = "tokio may have none"
+        )]
+        use tokio::time::*;
+        is_tokios(pause)
+    };
 }
 
 /// By the clock of the runtime this is called in, if it is called in one.
