@@ -217,7 +217,7 @@ impl<W: Word, F: Future> Guard<W, F> {
         let waker = task.waker();
         let word = self.as_mut().project().word;
         let (context, mut kept) = (word.held(), word.take_kept());
-        let mut new = Owner::new();
+        let mut new = Owner::of_begun();
         let owner = kept.0.as_mut().map_or(&mut new, |kept| &mut kept.value);
         let polled = owner.poll(context.borrow(), waker, || self.as_mut().poll(task));
         match polled {

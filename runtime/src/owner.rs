@@ -19,11 +19,12 @@ use crate::tree::Node;
 use crate::watch::{self, Lent};
 
 /// What an owner keeps.
-#[derive(Default)]
 pub(crate) struct Owner {
-    pub(crate) waiter: Waiter,
-    pub(crate) vigil: Vigil,
-    pub(crate) memory: Memory,
+    waiter: Waiter,
+    vigil: Vigil,
+    memory: Memory,
+    /// It has begun: what is below is polled although the context has ended.
+    has_begun: bool,
 }
 
 /// What an owner has to do.
@@ -45,12 +46,21 @@ enum Next {
 }
 
 impl Owner {
+    /// One that does not begin if its context has ended.
     pub(crate) const fn new() -> Self {
         Self {
             waiter: Waiter::new(),
             vigil: Vigil::new(),
             memory: Memory::new(),
+            has_begun: false,
         }
+    }
+
+    /// That of what has found out already that its context has not ended.
+    pub(crate) fn of_begun() -> Self {
+        let mut owner = Self::new();
+        owner.has_begun = true;
+        owner
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -71,6 +81,7 @@ impl Owner {
                 waiter,
                 vigil,
                 memory,
+                has_begun,
             } = self;
             let _lent = Lent::new(scope, memory);
             let before = scope.epoch.get();
@@ -86,9 +97,17 @@ impl Owner {
                 trusted: AtomicU32::new(0),
                 noticed: Frame::not_noticed(),
             };
-            let (part, mut state, mut calm) = match usual {
-                Some(known) => (Part::Registered, &known.node.state, Calm::of(waker)),
-                None => begin(scope, &mut frame, known),
+            let (part, mut state, mut calm) = if let Some(known) = usual {
+                (Part::Registered, &known.node.state, Calm::of(waker))
+            } else {
+                let begun = begin(scope, &mut frame, known, *has_begun);
+                if !std::mem::replace(has_begun, true)
+                    && frame.is_noticed()
+                    && let Some(cancelled) = context.cancelled_at(None)
+                {
+                    return Poll::Ready(Err(cancelled));
+                }
+                begun
             };
             loop {
                 let (polled, still_calm) = scope.enter(&frame, state, calm, &mut poll);
@@ -116,6 +135,7 @@ fn begin<'a>(
     scope: &Scope,
     frame: &mut Frame<'a>,
     known: Option<&Registration>,
+    has_begun: bool,
 ) -> (Part, &'a State, Calm) {
     let anchor = frame.context.anchor();
     let state = scope::state_of(anchor);
@@ -136,7 +156,9 @@ fn begin<'a>(
         Some(_) => Part::Registered,
         None => Part::New,
     };
-    if state.is_told() || !frame.context.is_cancelled() {
+    // The alarm of a deadline may be late.
+    let is_live = has_begun && state.is_told();
+    if is_live || !frame.context.is_cancelled() {
         return (part, state, Calm::of(frame.waker));
     }
     frame.notice(0);

@@ -20,7 +20,6 @@ pin_project! {
         #[pin]
         future: Option<F>,
         owner: Owner,
-        is_started: bool,
     }
 }
 
@@ -30,7 +29,6 @@ impl<F> Run<F> {
             context,
             future: Some(future),
             owner: Owner::new(),
-            is_started: false,
         }
     }
 }
@@ -41,13 +39,6 @@ impl<F: Future> Future for Run<F> {
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let (context, mut future) = (&*this.context, this.future);
-        if !*this.is_started {
-            *this.is_started = true;
-            if let Some(cancelled) = context.cancelled_at(None) {
-                drop_within(context, future);
-                return Poll::Ready(Err(cancelled));
-            }
-        }
         let polled = this.owner.poll(context, task.waker(), || {
             let inner = future.as_mut().as_pin_mut();
             let polled = inner
@@ -60,7 +51,7 @@ impl<F: Future> Future for Run<F> {
             polled
         });
         if let Poll::Ready(ended) = &polled {
-            *this.owner = Owner::new();
+            *this.owner = Owner::of_begun();
             if ended.is_err() {
                 drop_within(context, future);
             }
