@@ -12,6 +12,7 @@ use crate::canceller::{Canceller, Cancellers, DeadlineMover};
 use crate::completion::Completion;
 use crate::context::Context;
 use crate::deadline::Deadline;
+use crate::state::Unlisted;
 use crate::tick::Tick;
 use crate::timeline::Timeline;
 use crate::tree::{Node, Role};
@@ -195,7 +196,7 @@ impl Context {
     /// ```
     #[must_use]
     pub fn without_cancel(&self) -> Self {
-        self.derive(Role::WithoutCancel)
+        self.derive_as(Role::WithoutCancel, Unlisted::Alone)
     }
 
     /// Makes a context that ends with the first of `sources`, with its kind and cause.
@@ -216,7 +217,11 @@ impl Context {
     /// ```
     #[must_use]
     pub fn any(sources: impl IntoIterator<Item = Self>) -> Self {
-        Self::merge(sources.into_iter().collect(), Role::Any)
+        let context = Self::merge(sources.into_iter().collect(), Role::Any);
+        if let Some(node) = context.node() {
+            node.adopt_present_end();
+        }
+        context
     }
 
     /// Makes a context that ends with the last of `sources`, with its kind and cause.
@@ -271,8 +276,15 @@ impl Context {
         context
     }
 
+    /// Derives what ends by a cancel, or with this one.
+    #[inline]
     fn derive(&self, role: Role) -> Self {
-        Self::of(Node::new(self.clone(), role))
+        self.derive_as(role, Unlisted::below(self))
+    }
+
+    #[inline]
+    fn derive_as(&self, role: Role, unlisted: Unlisted) -> Self {
+        Self::of(Node::new(self.clone(), role, unlisted))
     }
 
     #[track_caller]
@@ -304,7 +316,7 @@ impl Context {
         }
         let place = Location::caller();
         let deadline = Deadline::new((at, now), is_movable, timeline, cause, place);
-        let context = self.derive(Role::Deadline(deadline));
+        let context = self.derive_as(Role::Deadline(deadline), Unlisted::Other);
         if at <= now
             && let Some(node) = context.node()
         {
@@ -315,6 +327,7 @@ impl Context {
 
     fn merge(sources: Box<[Self]>, role: impl FnOnce(Box<[Self]>) -> Role) -> Self {
         let first = sources.first().cloned().unwrap_or(Self::background());
-        first.derive(role(sources))
+        let unlisted = Unlisted::of_merge(&sources);
+        first.derive_as(role(sources), unlisted)
     }
 }

@@ -7,7 +7,8 @@
 //! Unlinked <-> Linked -> Live | Timed -> Unlinked        any of them -> Ended
 //! ```
 //!
-//! What has no sources, and no deadline, is `Alone` instead of unlinked.
+//! What has no sources, and no deadline, is `Alone` instead of unlinked; and `Plain` what ends by a cancel or
+//! with its lineage, and in no other way: one look at each node on the way up tells of it.
 //!
 //! Invariants:
 //! 1. `Ended` is final, and is stored after the end itself, by whoever finds the end first; that of a leaf,
@@ -24,11 +25,11 @@
 //! listed; and a node that was unlinked while it was marked, was so before its source's list was read
 //! under that source's lock, so that whoever was told of the cancel finds it unlinked, and looks.
 
+use crate::context::Context;
 use crate::sync::{self, AtomicU8, Ordering};
 
 /// What a look at the byte tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
 pub(crate) enum Known {
     /// It has not ended: it would have been told.
     Live,
@@ -43,12 +44,41 @@ pub(crate) enum Known {
     Ended,
 }
 
-const LIVE: u8 = Known::Live as u8;
-const ALONE: u8 = Known::Alone as u8;
-const TIMED: u8 = Known::Timed as u8;
-const LINKED: u8 = Known::Linked as u8;
-const UNLINKED: u8 = Known::Unlinked as u8;
-const ENDED: u8 = Known::Ended as u8;
+const LIVE: u8 = 0;
+const ALONE: u8 = 1;
+const TIMED: u8 = 2;
+const LINKED: u8 = 3;
+const PLAIN: u8 = 4;
+const UNLINKED: u8 = 5;
+const ENDED: u8 = 6;
+
+/// What a node is while nobody lists it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Unlisted {
+    Alone = ALONE,
+    Plain = PLAIN,
+    Other = UNLINKED,
+}
+
+impl Unlisted {
+    /// That of what ends by a cancel, or with `lineage`.
+    #[inline]
+    pub(crate) fn below(lineage: &Context) -> Self {
+        match lineage.anchor() {
+            Some(_) => Self::Plain,
+            None => Self::Alone,
+        }
+    }
+
+    pub(crate) fn of_merge(sources: &[Context]) -> Self {
+        if sources.iter().any(|source| source.anchor().is_some()) {
+            Self::Other
+        } else {
+            Self::Alone
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct State(AtomicU8);
@@ -59,13 +89,16 @@ impl State {
         Self(sync::constant(LIVE))
     }
 
-    /// That of what has no sources: nobody but itself can end it.
-    pub(crate) fn alone() -> Self {
-        Self(AtomicU8::new(ALONE))
+    /// That of what nobody lists.
+    pub(crate) fn new(unlisted: Unlisted) -> Self {
+        Self(AtomicU8::new(unlisted as u8))
     }
 
-    pub(crate) fn unlinked() -> Self {
-        Self(AtomicU8::new(UNLINKED))
+    /// Whether its lineage tells whether it has ended.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        // Relaxed: as in `is_live`.
+        self.0.load(Ordering::Relaxed) == PLAIN
     }
 
     /// Whether there is nothing else to look at: it has not ended.
@@ -91,7 +124,7 @@ impl State {
             ALONE => Known::Alone,
             TIMED => Known::Timed,
             LINKED => Known::Linked,
-            UNLINKED => Known::Unlinked,
+            PLAIN | UNLINKED => Known::Unlinked,
             _ => Known::Ended,
         }
     }
@@ -103,26 +136,25 @@ impl State {
 
     /// All sources list it now; the caller holds the node's lock.
     pub(crate) fn link(&self) {
-        self.change(UNLINKED, LINKED);
-        self.change(ALONE, LINKED);
+        self.change([ALONE, PLAIN, UNLINKED], LINKED);
     }
 
     /// It will be told, of all but deadlines if `is_timed`; the caller holds the node's lock.
     pub(crate) fn announce(&self, is_timed: bool) {
-        self.change(LINKED, if is_timed { TIMED } else { LIVE });
+        self.change([LINKED], if is_timed { TIMED } else { LIVE });
     }
 
     /// Its sources will not list it any more, if it has any; the caller holds the node's lock.
-    pub(crate) fn unlink(&self, has_sources: bool) {
-        let unlinked = if has_sources { UNLINKED } else { ALONE };
-        for known in [LINKED, LIVE, TIMED] {
-            self.change(known, unlinked);
-        }
+    pub(crate) fn unlink(&self, unlisted: Unlisted) {
+        self.change([LINKED, LIVE, TIMED], unlisted as u8);
     }
 
-    fn change(&self, from: u8, to: u8) {
+    fn change<const N: usize>(&self, from: [u8; N], to: u8) {
         // Relaxed: the node's lock, and those of its sources, order what depends on it. Not a store, since
         // the end may come meanwhile.
-        let _ = (self.0).compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
+        let present = self.0.load(Ordering::Relaxed);
+        if from.contains(&present) {
+            let _ = (self.0).compare_exchange(present, to, Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
 }

@@ -26,7 +26,7 @@ use crate::completion::Completion;
 use crate::context::Context;
 use crate::deadline::{Deadline, Moment};
 use crate::raw::OnceArc;
-use crate::state::{Known, State};
+use crate::state::{Known, State, Unlisted};
 use crate::sync::{self, Mutex};
 use crate::tick::Tick;
 use crate::timeline::When;
@@ -65,21 +65,26 @@ pub(crate) struct Node {
 const _: () = assert!(size_of::<Node>() == 64 || sync::IS_MODELLED);
 
 impl Node {
-    pub(crate) fn new(lineage: Context, role: Role) -> Arc<Self> {
-        let mut node = Self {
-            state: State::unlinked(),
+    /// Makes one; `unlisted` is what [`unlisted`](Self::unlisted) will give.
+    #[inline]
+    pub(crate) fn new(lineage: Context, role: Role, unlisted: Unlisted) -> Arc<Self> {
+        Arc::new(Self {
+            state: State::new(unlisted),
             end: OnceArc::new(),
             lineage,
             links: OnceArc::new(),
             role,
-        };
-        if matches!(node.role, Role::Any(_)) {
-            node.adopt_present_end();
+        })
+    }
+
+    /// What it is while nobody lists it.
+    pub(crate) fn unlisted(&self) -> Unlisted {
+        match &self.role {
+            Role::Deadline(_) => Unlisted::Other,
+            Role::WithoutCancel => Unlisted::Alone,
+            Role::Any(sources) | Role::All(sources) => Unlisted::of_merge(sources),
+            _ => Unlisted::below(&self.lineage),
         }
-        if node.is_told_by_nobody() {
-            node.state = State::alone();
-        }
-        Arc::new(node)
     }
 
     /// Ends a node that was just made, whose deadline had passed at `now`.
@@ -94,7 +99,7 @@ impl Node {
 
     /// Of several sources ended already, the first in the list counts; and what ended before a
     /// deadline was set, although that was set in the past.
-    fn adopt_present_end(&self) {
+    pub(crate) fn adopt_present_end(&self) {
         let mut sources = self.sources().iter().filter_map(Context::node);
         if let Some(ended) = sources.find(|source| source.end().is_some()) {
             self.adopt(ended);
@@ -205,6 +210,13 @@ impl Node {
     fn may_have_ended(&self, moment: &mut Moment, meet: impl Fn(&Self)) -> bool {
         let mut node = self;
         loop {
+            // Most are plain.
+            while node.state.is_plain() {
+                match node.lineage.node() {
+                    Some(parent) => node = parent,
+                    None => return false,
+                }
+            }
             match node.state.get() {
                 // Stored before it is told: somebody may link this node, and find nothing ended, before the
                 // end comes to it.

@@ -21,11 +21,6 @@ impl Node {
             .filter_map(|source| source.anchor()?.shared())
     }
 
-    /// Whether it ends by itself only, and not by time.
-    pub(crate) fn is_told_by_nobody(&self) -> bool {
-        !matches!(self.role, Role::Deadline(_)) && self.waited_sources().next().is_none()
-    }
-
     /// That of a node which can be a leaf.
     pub(super) fn only_source(&self) -> Option<Borrowed<'_, Self>> {
         if self.is_merge() {
@@ -206,7 +201,7 @@ impl Node {
         if !links.is_linked() {
             return None;
         }
-        self.state.unlink(!self.is_told_by_nobody());
+        self.state.unlink(self.unlisted());
         if let (Role::Deadline(deadline), Some(alarm)) = (&self.role, links.alarm.take()) {
             deadline.disarm(alarm);
         }
