@@ -18,6 +18,9 @@ use crate::tree::Node;
 /// Up to how many gaps are not worth closing.
 const FEW: usize = 16;
 
+/// How many entries are taken out at a time: what was taken stays in the processor's cache.
+const SOME: usize = 256;
+
 /// A waker, and how many owners of other wakers are above it.
 pub(crate) struct Waiter {
     pub(crate) waker: Waker,
@@ -51,9 +54,15 @@ pub(crate) struct Roster {
     list: Option<Box<List>>,
 }
 
+/// How far a list was taken out: the next number.
+#[derive(Default)]
+pub(crate) struct Next(u64);
+
 #[derive(Default)]
 struct List {
     gaps: usize,
+    /// There may be waiters that are not at depth 0.
+    has_deep: bool,
     entries: Vec<Entry>,
 }
 
@@ -72,26 +81,28 @@ impl Roster {
 
     pub(crate) fn push(&mut self, listed: Listed) -> Key {
         let reserved = self.reserve();
-        let entries = &mut self.list.get_or_insert_default().entries;
-        let index = entries.len();
-        entries.push(Entry::new(reserved, listed));
+        let list = self.list.get_or_insert_default();
+        let index = list.entries.len();
+        list.push(Entry::new(reserved, listed));
         Key { index, ..reserved }
     }
 
     pub(crate) fn push_reserved(&mut self, key: Key, listed: Listed) {
-        let entries = &mut self.list.get_or_insert_default().entries;
-        entries.push(Entry::new(key, listed));
+        let list = self.list.get_or_insert_default();
+        list.push(Entry::new(key, listed));
     }
 
     fn get_mut(&mut self, key: Key) -> Option<&mut Listed> {
-        let list = self.list.as_mut()?;
-        let index = list.find(key)?;
-        list.entries[index].listed.as_mut()
+        self.list.as_mut()?.get_mut(key)
     }
 
     /// Puts another waiter in its place, unless that was taken; gives the one that is to be dropped.
     pub(crate) fn replace_waiter(&mut self, key: Key, waiter: Waiter) -> Waiter {
-        match self.get_mut(key) {
+        let Some(list) = &mut self.list else {
+            return waiter;
+        };
+        list.has_deep |= waiter.depth > 0;
+        match list.get_mut(key) {
             Some(Listed::Waiter(present) | Listed::Leaf(_, Some(present))) => {
                 std::mem::replace(present, waiter)
             }
@@ -118,10 +129,28 @@ impl Roster {
         entries.filter_map(|entry| entry.listed.as_ref())
     }
 
-    /// Takes out all but the leaves, of which it takes the waiters.
-    pub(crate) fn take_waiters(&mut self, waiters: &mut Vec<Waiter>) {
+    /// Takes out the waiters that have owners of other wakers above them.
+    pub(crate) fn take_deep_waiters(&mut self, waiters: &mut Vec<Waiter>) {
+        if let Some(list) = self.list.as_mut().filter(|list| list.has_deep) {
+            let found = list.entries.iter_mut().filter_map(|entry| {
+                let is_deep = entry.waiter().is_some_and(|waiter| waiter.depth > 0);
+                if is_deep { entry.take_waiter() } else { None }
+            });
+            waiters.extend(found);
+            list.gaps = list.count_gaps();
+        }
+    }
+
+    /// Takes out some more from `next` on, all but the leaves, of which it takes the waiters; false if there was
+    /// none.
+    pub(crate) fn take_some(&mut self, next: &mut Next, waiters: &mut Vec<Waiter>) -> bool {
+        let Some(list) = &mut self.list else {
+            return false;
+        };
+        let went_on = list.take_some(next, waiters);
         // Nobody else comes to a node that has ended.
-        self.list.take_if(|list| !list.take_waiters(waiters));
+        self.list.take_if(|list| list.is_empty());
+        went_on
     }
 }
 
@@ -132,11 +161,44 @@ impl Entry {
             listed: Some(listed),
         }
     }
+
+    fn waiter(&self) -> Option<&Waiter> {
+        match self.listed.as_ref()? {
+            Listed::Waiter(waiter) => Some(waiter),
+            Listed::Leaf(_, waiter) => waiter.as_ref(),
+            Listed::Child(_) => None,
+        }
+    }
+
+    /// Takes out a waiter, and the waiter of a leaf.
+    #[inline]
+    fn take_waiter(&mut self) -> Option<Waiter> {
+        match &mut self.listed {
+            Some(Listed::Leaf(_, waiter)) => waiter.take(),
+            listed => match listed.take() {
+                Some(Listed::Waiter(waiter)) => Some(waiter),
+                other => {
+                    *listed = other;
+                    None
+                }
+            },
+        }
+    }
 }
 
 impl List {
     fn is_empty(&self) -> bool {
         self.gaps == self.entries.len()
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.has_deep |= entry.waiter().is_some_and(|waiter| waiter.depth > 0);
+        self.entries.push(entry);
+    }
+
+    fn get_mut(&mut self, key: Key) -> Option<&mut Listed> {
+        let index = self.find(key)?;
+        self.entries[index].listed.as_mut()
     }
 
     fn remove(&mut self, key: Key) -> Option<Listed> {
@@ -173,25 +235,24 @@ impl List {
         }
     }
 
-    /// Takes out all but the leaves, of which it takes the waiters; whether there are any.
-    fn take_waiters(&mut self, waiters: &mut Vec<Waiter>) -> bool {
-        waiters.reserve(self.entries.len() - self.gaps);
-        let mut leaves = 0;
-        for entry in &mut self.entries {
-            match &mut entry.listed {
-                Some(Listed::Leaf(_, waiter)) => {
-                    waiters.extend(waiter.take());
-                    leaves += 1;
-                }
-                listed => {
-                    if let Some(Listed::Waiter(waiter)) = listed.take() {
-                        waiters.push(waiter);
-                    }
-                }
+    fn take_some(&mut self, next: &mut Next, waiters: &mut Vec<Waiter>) -> bool {
+        // Others may have closed gaps since the last time.
+        let begin = self.entries.partition_point(|entry| entry.number < next.0);
+        for entry in self.entries[begin..].iter_mut().take(SOME) {
+            next.0 = entry.number + 1;
+            let was_there = entry.listed.is_some();
+            waiters.extend(entry.take_waiter());
+            if matches!(entry.listed, Some(Listed::Child(_))) {
+                entry.listed = None;
             }
+            self.gaps += usize::from(was_there && entry.listed.is_none());
         }
-        self.gaps = self.entries.len() - leaves;
-        leaves > 0
+        begin < self.entries.len()
+    }
+
+    fn count_gaps(&self) -> usize {
+        let gaps = self.entries.iter().filter(|entry| entry.listed.is_none());
+        gaps.count()
     }
 }
 

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 
 use crate::deadline::Moment;
-use crate::roster::{Listed, Waiter};
+use crate::roster::{Listed, Next, Waiter};
 use crate::tree::{Node, Role};
 
 impl Node {
@@ -21,9 +21,10 @@ impl Node {
             return;
         }
         let (mut waiters, mut callbacks, mut pins) = (Vec::new(), Vec::new(), Vec::new());
-        for node in self.mark() {
+        let marked = self.mark();
+        for node in &marked {
             let mut links = node.links().lock();
-            links.roster.take_waiters(&mut waiters);
+            links.roster.take_deep_waiters(&mut waiters);
             if let Some(taken) = links.callbacks.take() {
                 callbacks.extend(taken.list.into_values());
                 pins.extend(taken.pin);
@@ -32,11 +33,23 @@ impl Node {
                 waiters.push(waiter);
             }
         }
-        wake(waiters);
+        wake(&mut waiters);
+        for node in &marked {
+            node.wake_others(&mut waiters);
+        }
         for callback in callbacks {
             guarded(|| callback.run());
         }
         unpin(pins);
+        unpin(marked);
+    }
+
+    /// Wakes those who are left, and have no owner above them; some at a time, since they may be a million.
+    fn wake_others(&self, some: &mut Vec<Waiter>) {
+        let mut next = Next::default();
+        while self.links().lock().roster.take_some(&mut next, some) {
+            wake(some);
+        }
     }
 
     /// Stores the end of all nodes below that somebody waits for, and gives them, but for the leaves.
@@ -139,14 +152,14 @@ impl Node {
 }
 
 /// Wakes the deepest first (invariant 4).
-fn wake(mut waiters: Vec<Waiter>) {
+fn wake(waiters: &mut Vec<Waiter>) {
     waiters.sort_by_key(|waiter| std::cmp::Reverse(waiter.depth));
-    for waiter in waiters {
+    for waiter in waiters.drain(..) {
         guarded(|| waiter.waker.wake());
     }
 }
 
-/// Drops what callbacks have kept: maybe the last handles of contexts, with values whose destructors panic.
+/// Drops what may be the last handles of contexts, with values whose destructors panic.
 fn unpin(pins: Vec<Arc<Node>>) {
     for pin in pins {
         guarded(move || drop(pin));
