@@ -178,6 +178,33 @@ fn the_outer_scope_polls_once_more_for_an_await_that_was_polled_before_the_cance
     assert_eq!(inner.unwrap_err().cause().to_string(), "in between");
 }
 
+// guarantees A4, A11; whoever polls in a loop of its own, inside of one poll of the scope, is not kept there
+#[cfg(feature = "macros")]
+#[test]
+fn an_await_that_is_polled_again_in_the_poll_in_which_it_was_cancelled_leaves() {
+    #[cancel_context::cancellable(implicit)]
+    async fn wait() -> Result<(), cancel_context::Cancelled> {
+        pending().await
+    }
+
+    let (context, canceller) = Context::background().with_cancel();
+    let counter = CountingWaker::new();
+    let mut member = Box::pin(wait());
+    let mut polls = 0;
+    let mut task = HandTask::new(context.run(poll_fn(|_| {
+        loop {
+            let polled = poll_with(member.as_mut(), &counter.waker());
+            canceller.cancel();
+            polls += 1;
+            if polled.is_ready() {
+                return polled;
+            }
+            assert!(polls < 3, "it does not see the end");
+        }
+    })));
+    assert!(task.assert_ready().unwrap().is_err());
+}
+
 // guarantee A4
 #[test]
 fn a_stubborn_future_below_holds_the_scope_up_for_one_poll_only() {

@@ -339,6 +339,64 @@ fn a_loop_that_never_yields_sees_a_deadline_of_the_real_clock_within_64_awaits()
     });
 }
 
+/// Awaits what is ready, and so does a scope of `other`, until the context ends; counts what came too late.
+macro_rules! spin_beside {
+    ($name:ident, $mode:meta, [$($parameter:tt)*]) => {
+        #[$mode]
+        async fn $name(
+            $($parameter)*
+            at: std::time::Instant,
+            other: &Context,
+            awaits_after: &std::cell::Cell<u32>,
+        ) -> Result<(), cancel_context::Cancelled> {
+            loop {
+                std::future::ready(()).await;
+                other.run(std::future::ready(())).await?;
+                if std::time::Instant::now() > at {
+                    awaits_after.set(awaits_after.get() + 2);
+                }
+            }
+        }
+    };
+}
+
+// guarantee C2
+#[test]
+fn a_loop_that_never_yields_sees_the_deadline_of_a_scope_that_waits_for_its_alarm_within_64_awaits()
+{
+    use cancel_context::cancellable;
+
+    spin_beside!(explicit, cancellable, [ctx: &Context,]);
+    spin_beside!(implicit, cancellable(implicit), []);
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let spin = async |is_explicit| {
+        let context = Context::background().with_timeout(3 * TICK);
+        let other = Context::background().with_timeout(60 * SECOND);
+        let at = context.deadline().unwrap();
+        let awaits_after = std::cell::Cell::new(0);
+        let scope = context.run(async {
+            // Registers the scope, which sets the alarm.
+            tokio::task::yield_now().await;
+            if is_explicit {
+                explicit(&context, at, &other, &awaits_after).await
+            } else {
+                implicit(at, &other, &awaits_after).await
+            }
+        });
+        let cancelled = scope.await.and_then(std::convert::identity).unwrap_err();
+        assert!(cancelled.is_timeout());
+        assert!(awaits_after.get() <= 64, "{}", awaits_after.get());
+    };
+    runtime.block_on(async {
+        spin(true).await;
+        spin(false).await;
+    });
+}
+
 // guarantee C2; the symptom: a loop over an empty source, which is always ready, was never stopped
 #[tokio::test]
 async fn a_task_that_burns_its_budget_sees_the_deadline() {
