@@ -134,12 +134,17 @@ impl Scope {
     /// Begins a poll of the owner with this memory; that of the owner above.
     pub(crate) fn use_memory(&self, memory: &mut Memory) -> Memory {
         memory.begin_poll();
+        self.is_unusual.set(true);
         self.exchange(std::mem::take(memory))
     }
 
     /// Puts another memory in the place of the present one.
     pub(crate) fn exchange(&self, memory: Memory) -> Memory {
-        self.remembers.set(!memory.is_empty());
+        let remembers = !memory.is_empty();
+        self.remembers.set(remembers);
+        if remembers {
+            self.is_unusual.set(true);
+        }
         ManuallyDrop::into_inner(self.memory.replace(ManuallyDrop::new(memory)))
     }
 }

@@ -96,8 +96,11 @@ pub(crate) struct Scope {
     current: Cell<usize>,
     /// Whether the poll of the topmost frame is calm, and for whom.
     pub(crate) calm: Cell<Calm>,
-    /// The number of the last event (invariant 3), and of the last shield.
+    /// The number of the last event (invariant 3).
     pub(crate) epoch: Cell<u64>,
+    /// Whether there may be anything in `shielded` or in a memory, so that the end of a poll has to look.
+    pub(crate) is_unusual: Cell<bool>,
+    /// The number of the last shield.
     pub(crate) shielded: Cell<u64>,
     /// Whether there is anything in the memory of the nearest owner above, and that memory.
     pub(crate) remembers: Cell<bool>,
@@ -116,6 +119,7 @@ thread_local! {
             current: Cell::new(0),
             calm: Cell::new(Calm::FOR_NOBODY),
             epoch: Cell::new(0),
+            is_unusual: Cell::new(false),
             shielded: Cell::new(0),
             parked: Cell::new(Parked { epoch: 0, site: None }),
             registered: Cell::new(Registered { epoch: 0, context: 0, waker: WakerId::NONE }),
@@ -221,7 +225,7 @@ impl Drop for Above<'_> {
     fn drop(&mut self) {
         self.scope.current.set(self.current);
         self.scope.calm.set(self.calm);
-        if self.scope.shielded.get() != 0 {
+        if self.scope.is_unusual.get() && self.scope.shielded.get() != 0 {
             self.scope.disturb();
         }
     }

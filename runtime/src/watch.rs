@@ -29,7 +29,7 @@ pub(crate) struct Lent<'a> {
 impl<'a> Lent<'a> {
     #[inline]
     pub(crate) fn new(scope: &'a Scope, memory: &'a mut Memory) -> Self {
-        let above = if scope.remembers.get() || !memory.is_empty() {
+        let above = if scope.is_unusual.get() || !memory.is_empty() {
             use_memory(scope, memory)
         } else {
             Memory::new()
@@ -45,9 +45,11 @@ impl<'a> Lent<'a> {
     #[inline(never)]
     fn end(&mut self) {
         let above = std::mem::take(&mut *self.above);
+        let remembers = !above.is_empty();
         *self.memory = self.scope.exchange(above);
         if self.scope.depth() == 0 {
             self.scope.shielded.set(0);
+            self.scope.is_unusual.set(remembers);
             SHIELDS.with_borrow_mut(Vec::clear);
         }
     }
@@ -62,8 +64,7 @@ fn use_memory(scope: &Scope, memory: &mut Memory) -> Memory {
 impl Drop for Lent<'_> {
     #[inline]
     fn drop(&mut self) {
-        let scope = self.scope;
-        if scope.remembers.get() || scope.shielded.get() != 0 || !self.above.is_empty() {
+        if self.scope.is_unusual.get() {
             self.end();
         }
     }
@@ -182,6 +183,7 @@ pub(crate) fn note_shield(shield: &Arc<()>) {
         if scope.depth() > 0 {
             let epoch = scope.next_epoch();
             scope.shielded.set(epoch);
+            scope.is_unusual.set(true);
             scope.disturb();
             let entry = (epoch, TaskId::current(), Arc::downgrade(shield));
             SHIELDS.with_borrow_mut(|shields| shields.push(entry));
