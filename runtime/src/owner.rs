@@ -37,6 +37,19 @@ enum Part {
     New,
 }
 
+/// How a poll begins.
+struct Begun<'a> {
+    part: Part,
+    /// What its context knows of its end.
+    state: &'a State,
+    calm: Calm,
+    /// As long as this is told, there is nothing to do after a poll that ended calm and pending.
+    told: &'a State,
+}
+
+/// That of somebody who has to register.
+static NOT_TOLD: State = State::of_ended();
+
 /// How a poll that ended pending goes on.
 enum Next {
     Stay,
@@ -85,8 +98,7 @@ impl Owner {
             } = self;
             let _lent = Lent::new(scope, memory);
             let before = scope.epoch.get();
-            let known = waiter.known(waker).filter(|known| known.is_for(context));
-            let usual = known.filter(|known| scope.depth() == 0 && known.node.state.is_told());
+            let usual = waiter.usual(scope, context, waker);
             let mut frame = Frame {
                 context,
                 anchor: usual.map_or(0, Registration::anchor),
@@ -97,10 +109,21 @@ impl Owner {
                 trusted: AtomicU32::new(0),
                 noticed: Frame::not_noticed(),
             };
-            let (part, mut state, mut calm) = if let Some(known) = usual {
-                (Part::Registered, &known.node.state, Calm::of(waker))
+            let Begun {
+                part,
+                mut state,
+                mut calm,
+                mut told,
+            } = if let Some(known) = usual {
+                let state = &known.node.state;
+                Begun {
+                    part: Part::Registered,
+                    state,
+                    calm: Calm::of(waker),
+                    told: state,
+                }
             } else {
-                let begun = begin(scope, &mut frame, known, *has_begun);
+                let begun = begin(scope, &mut frame, waiter, *has_begun);
                 if !std::mem::replace(has_begun, true)
                     && frame.is_noticed()
                     && let Some(cancelled) = context.cancelled_at(None)
@@ -114,7 +137,7 @@ impl Owner {
                 if let Poll::Ready(value) = polled {
                     return Poll::Ready(Ok(value));
                 }
-                if still_calm.is_for(waker) && part.rests(state) {
+                if still_calm.is_for(waker) && told.is_told() {
                     return Poll::Pending;
                 }
                 match part.look_closely((waiter, vigil), &frame, before) {
@@ -123,20 +146,17 @@ impl Owner {
                     Next::Again => calm = Calm::FOR_NOBODY,
                 }
                 state = scope::state_of(context.anchor());
+                told = &NOT_TOLD;
             }
         })
     }
 }
 
-/// Completes a frame that is not that of an outermost owner which is registered; what its owner has to do,
-/// what its context knows of its end, and whether the poll is calm.
+/// Completes a frame that is not that of an outermost owner which is registered.
+#[cold]
 #[inline(never)]
-fn begin<'a>(
-    scope: &Scope,
-    frame: &mut Frame<'a>,
-    known: Option<&Registration>,
-    has_begun: bool,
-) -> (Part, &'a State, Calm) {
+fn begin<'a>(scope: &Scope, frame: &mut Frame<'a>, waiter: &Waiter, has_begun: bool) -> Begun<'a> {
+    let known = waiter.known(frame.context, frame.waker);
     let anchor = frame.context.anchor();
     let state = scope::state_of(anchor);
     frame.anchor = anchor.map_or(0, Context::address);
@@ -151,31 +171,28 @@ fn begin<'a>(
         };
         is_covered || !frame.is_promised
     });
-    let part = match known {
-        _ if is_covered => Part::Covered,
-        Some(_) => Part::Registered,
-        None => Part::New,
+    let (part, told) = match known {
+        _ if is_covered => (Part::Covered, scope::state_of(None)),
+        Some(_) => (Part::Registered, state),
+        None => (Part::New, &NOT_TOLD),
     };
     // The alarm of a deadline may be late.
     let is_live = has_begun && state.is_told();
-    if is_live || !frame.context.is_cancelled() {
-        return (part, state, Calm::of(frame.waker));
+    let calm = if is_live || !frame.context.is_cancelled() {
+        Calm::of(frame.waker)
+    } else {
+        frame.notice(0);
+        Calm::FOR_NOBODY
+    };
+    Begun {
+        part,
+        state,
+        calm,
+        told,
     }
-    frame.notice(0);
-    (part, state, Calm::FOR_NOBODY)
 }
 
 impl Part {
-    /// Whether there is nothing to do after a poll that ended calm and pending.
-    #[inline]
-    fn rests(self, state: &State) -> bool {
-        match self {
-            Self::Covered => true,
-            Self::Registered => state.is_told(),
-            Self::New => false,
-        }
-    }
-
     /// After a poll in `frame` that ended pending; `before` is the number of the last event before it.
     #[cold]
     #[inline(never)]
@@ -250,11 +267,18 @@ impl Waiter {
         Self { registration: None }
     }
 
-    /// The registration, if it is that of `waker`.
+    /// The registration, if it is that of `waker` for the end of `context`.
     #[inline]
-    fn known(&self, waker: &Waker) -> Option<&Registration> {
+    fn known(&self, context: &Context, waker: &Waker) -> Option<&Registration> {
         let known = self.registration.as_ref()?;
-        (known.waker == WakerId::of(waker)).then_some(known)
+        (known.waker == WakerId::of(waker) && known.is_for(context)).then_some(known)
+    }
+
+    /// That, if it is an outermost owner's, which will be told.
+    #[inline]
+    fn usual(&self, scope: &Scope, context: &Context, waker: &Waker) -> Option<&Registration> {
+        let known = self.known(context, waker)?;
+        (scope.depth() == 0 && known.node.state.is_told()).then_some(known)
     }
 
     /// Has `waker` woken when `anchor` ends, unless it has ended: look at it afterwards.
@@ -263,10 +287,10 @@ impl Waiter {
     pub(crate) fn register(&mut self, anchor: &Context, waker: &Waker, depth: u32) {
         let known = self.registration.as_ref();
         let is_at_anchor = known.is_some_and(|known| known.is_at(anchor));
-        if is_at_anchor && self.known(waker).is_some() {
+        let id = WakerId::of(waker);
+        if is_at_anchor && known.is_some_and(|known| known.waker == id) {
             return;
         }
-        let id = WakerId::of(waker);
         let task = TaskId::current();
         let waiter = roster::Waiter {
             waker: waker.clone(),

@@ -50,13 +50,15 @@ impl<F: Future> Future for Run<F> {
             }
             polled
         });
-        if let Poll::Ready(ended) = &polled {
-            *this.owner = Owner::of_begun();
-            if ended.is_err() {
-                drop_within(context, future);
-            }
+        // Not returned as it is: what is pending is written in one piece.
+        let Poll::Ready(ended) = polled else {
+            return Poll::Pending;
+        };
+        *this.owner = Owner::of_begun();
+        if ended.is_err() {
+            drop_within(context, future);
         }
-        polled
+        Poll::Ready(ended)
     }
 }
 

@@ -89,6 +89,11 @@ impl State {
         Self(sync::constant(LIVE))
     }
 
+    /// That of what has ended.
+    pub(crate) const fn of_ended() -> Self {
+        Self(sync::constant(ENDED))
+    }
+
     /// That of what nobody lists.
     pub(crate) fn new(unlisted: Unlisted) -> Self {
         Self(AtomicU8::new(unlisted as u8))
