@@ -133,11 +133,16 @@ impl Owner {
                 begun
             };
             loop {
-                let (polled, still_calm) = scope.enter(&frame, state, calm, &mut poll);
+                let mut is_calm = false;
+                let polled = scope.enter(&frame, state, calm, || {
+                    let polled = poll();
+                    is_calm = scope.calm.get().is_for(waker);
+                    polled
+                });
                 if let Poll::Ready(value) = polled {
                     return Poll::Ready(Ok(value));
                 }
-                if still_calm.is_for(waker) && told.is_told() {
+                if is_calm && told.is_told() {
                     return Poll::Pending;
                 }
                 match part.look_closely((waiter, vigil), &frame, before) {

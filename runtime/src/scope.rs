@@ -194,7 +194,7 @@ impl Scope {
         self.frame.look(|frame| frame.depth)
     }
 
-    /// Runs `action` in a frame, and says whether its poll is as calm as it began.
+    /// Runs `action` in a frame, which begins as `calm` says.
     #[inline]
     pub(crate) fn enter<R>(
         &self,
@@ -202,13 +202,12 @@ impl Scope {
         state: &State,
         calm: Calm,
         action: impl FnOnce() -> R,
-    ) -> (R, Calm) {
+    ) -> R {
         let _above = Above {
             scope: self,
             current: self.current.replace(frame.context.address()),
             calm: self.calm.replace(calm),
         };
-        let action = || (action(), self.calm.get());
         self.state.lend(state, || self.frame.lend(frame, action))
     }
 }
@@ -325,7 +324,7 @@ pub(crate) fn within_using<R>(
         };
         let _used = Used::new(memory);
         let state = state_of(anchor);
-        scope.enter(&frame, state, Calm::FOR_NOBODY, action).0
+        scope.enter(&frame, state, Calm::FOR_NOBODY, action)
     })
 }
 
