@@ -5,8 +5,9 @@
 //!
 //! Invariants:
 //! 1. Entries lie in the order of their keys, which grow; one that is taken out leaves a gap, and the
-//!    gaps are closed when they are more than half. So the list is never much longer than it is full,
-//!    and an entry is found by bisection, mostly at the first try, where it was put.
+//!    gaps are closed when they are more than half. So the list is never much longer than it is full.
+//!    No number comes twice: an entry is as far from either end as their numbers differ, at most. So it is
+//!    found at the first try if no gap was closed behind it, as when the first to come are the first to go.
 //! 2. The entry of a leaf stays until the leaf itself takes it out, although its waker is gone. So who
 //!    ends a million children need not give back what keeps them.
 
@@ -35,15 +36,11 @@ pub(crate) enum Listed {
 }
 
 /// Where an entry is to be found.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Key {
-    number: u64,
-    /// Where it was put; it may have moved towards the front.
-    index: usize,
-}
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Key(u64);
 
 struct Entry {
-    number: u64,
+    key: Key,
     listed: Option<Listed>,
 }
 
@@ -73,18 +70,15 @@ impl Roster {
 
     /// A key for an entry that may come later, before any other one does.
     pub(crate) fn reserve(&mut self) -> Key {
-        let number = self.next;
+        let key = Key(self.next);
         self.next += 1;
-        let index = usize::MAX;
-        Key { number, index }
+        key
     }
 
     pub(crate) fn push(&mut self, listed: Listed) -> Key {
-        let reserved = self.reserve();
-        let list = self.list.get_or_insert_default();
-        let index = list.entries.len();
-        list.push(Entry::new(reserved, listed));
-        Key { index, ..reserved }
+        let key = self.reserve();
+        self.push_reserved(key, listed);
+        key
     }
 
     pub(crate) fn push_reserved(&mut self, key: Key, listed: Listed) {
@@ -157,7 +151,7 @@ impl Roster {
 impl Entry {
     fn new(key: Key, listed: Listed) -> Self {
         Self {
-            number: key.number,
+            key,
             listed: Some(listed),
         }
     }
@@ -210,14 +204,17 @@ impl List {
     }
 
     fn find(&self, key: Key) -> Option<usize> {
-        let last = key.index.min(self.entries.len().checked_sub(1)?);
-        if self.entries[last].number == key.number {
-            return Some(last);
+        let (first, last) = (self.entries.first()?, self.entries.last()?);
+        let after_first = usize::try_from(key.0.checked_sub(first.key.0)?).unwrap_or(usize::MAX);
+        let before_last = usize::try_from(last.key.0.checked_sub(key.0)?).unwrap_or(usize::MAX);
+        let end = self.entries.len() - 1;
+        let (lowest, highest) = (end.saturating_sub(before_last), after_first.min(end));
+        if self.entries[lowest].key == key {
+            return Some(lowest);
         }
-        let before = &self.entries[..last];
-        before
-            .binary_search_by_key(&key.number, |entry| entry.number)
-            .ok()
+        let between = self.entries.get(lowest..=highest)?;
+        let found = between.binary_search_by_key(&key, |entry| entry.key);
+        found.ok().map(|index| lowest + index)
     }
 
     fn close_gaps(&mut self) {
@@ -237,9 +234,9 @@ impl List {
 
     fn take_some(&mut self, next: &mut Next, waiters: &mut Vec<Waiter>) -> bool {
         // Others may have closed gaps since the last time.
-        let begin = self.entries.partition_point(|entry| entry.number < next.0);
+        let begin = self.entries.partition_point(|entry| entry.key.0 < next.0);
         for entry in self.entries[begin..].iter_mut().take(SOME) {
-            next.0 = entry.number + 1;
+            next.0 = entry.key.0 + 1;
             let was_there = entry.listed.is_some();
             waiters.extend(entry.take_waiter());
             if matches!(entry.listed, Some(Listed::Child(_))) {

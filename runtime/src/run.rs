@@ -140,6 +140,6 @@ impl Context {
     /// ```
     #[track_caller]
     pub fn timeout<F: Future>(&self, timeout: Duration, future: F) -> Run<F> {
-        self.with_timeout(timeout).run(future)
+        Run::new(self.with_timeout(timeout), future)
     }
 }
