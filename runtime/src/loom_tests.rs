@@ -9,6 +9,7 @@
 //! So the models use contexts, nodes and [`UntilCancelled`](crate::UntilCancelled); no scopes, and no
 //! runtime. Time passes when a model says so, and what a driver does is done by its threads.
 
+mod bare;
 mod callbacks;
 mod cancel;
 mod completion;

@@ -1,7 +1,8 @@
-//! A handle that is one pointer wide: one of two roots without memory, or a shared value; a shared value
-//! that is set once, as wide; and a slot that lends a value to whatever runs in a closure, without counting.
+//! A handle that is one pointer wide: one of two roots without memory, or a shared value; values that are
+//! set once, as wide ([`once`]); and a slot that lends a value to whatever runs in a closure, without
+//! counting.
 //!
-//! The only file with `unsafe`.
+//! The only files with `unsafe`.
 //!
 //! Invariants:
 //! 1. `pointer` is the address [`BACKGROUND`] or [`TODO`], or it came from [`Arc::into_raw`] and
@@ -11,9 +12,7 @@
 //!    never mapped.
 //! 3. A [`Slot`] holds the address of a static value, or of one that `lend` borrows: it is put there by
 //!    `lend`, and taken away before `lend` returns, by a return as by a panic.
-//! 4. The pointer of a [`OnceArc`] is null, or it came from [`Arc::into_raw`] and the `OnceArc` owns one
-//!    strong count; once it is not null, it stays.
-//! 5. The pointer of a [`Tagged`] is odd if it came from [`Box::into_raw`], whose box this owns, and was
+//! 4. The pointer of a [`Tagged`] is odd if it came from [`Box::into_raw`], whose box this owns, and was
 //!    made odd; otherwise it is that of a value that is borrowed for `'a`. What is in the box was borrowed
 //!    for `'a` when the `Tagged` was made; outside of one, nobody looks at it.
 
@@ -25,7 +24,9 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::thread::LocalKey;
 
-use crate::sync::{self, AtomicPtr, Ordering};
+pub(crate) use once::{OnceArc, OnceBox};
+
+mod once;
 
 const BACKGROUND: usize = 1;
 const TODO: usize = 2;
@@ -157,88 +158,6 @@ unsafe impl<T: Send + Sync> Send for Handle<T> {}
 // SAFETY: as above; all methods on `&Handle` are those of `&Arc<T>`.
 unsafe impl<T: Send + Sync> Sync for Handle<T> {}
 
-/// A shared value that is set once.
-pub(crate) struct OnceArc<T> {
-    pointer: AtomicPtr<T>,
-    owns: PhantomData<Arc<T>>,
-}
-
-impl<T> OnceArc<T> {
-    pub(crate) fn new() -> Self {
-        Self {
-            pointer: AtomicPtr::new(std::ptr::null_mut()),
-            owns: PhantomData,
-        }
-    }
-
-    #[inline]
-    pub(crate) fn get(&self) -> Option<&T> {
-        // Acquire: pairs with the exchange in `set`.
-        let pointer = NonNull::new(self.pointer.load(Ordering::Acquire))?;
-        // SAFETY: valid for reads for the lifetime of `self`: by invariant 4 this owns a count of the value,
-        // and never gives it up.
-        Some(unsafe { pointer.as_ref() })
-    }
-
-    /// As [`get`](Self::get). If it is not set, whoever sets it later sees all that came before this.
-    pub(crate) fn look(&self) -> Option<&T> {
-        let null = std::ptr::null_mut();
-        // Release: pairs with the exchange in `set`, which reads the null that is written here. Acquire: as
-        // in `get`.
-        let found =
-            (self.pointer).compare_exchange(null, null, Ordering::AcqRel, Ordering::Acquire);
-        let pointer = NonNull::new(found.err()?)?;
-        // SAFETY: valid for reads for the lifetime of `self`: as in `get`.
-        Some(unsafe { pointer.as_ref() })
-    }
-
-    /// Whether it is set, for who has it alone.
-    pub(crate) fn is_set(&mut self) -> bool {
-        !sync::latest(&mut self.pointer).is_null()
-    }
-
-    pub(crate) fn get_arc(&self) -> Option<Arc<T>> {
-        // Acquire: pairs with the exchange in `set`.
-        let pointer = NonNull::new(self.pointer.load(Ordering::Acquire))?;
-        // SAFETY:
-        // - from `Arc::into_raw`, with the same `T`: by invariant 4.
-        // - the count is not given away: it goes into `ManuallyDrop`.
-        let arc = ManuallyDrop::new(unsafe { Arc::from_raw(pointer.as_ptr()) });
-        Some(Arc::clone(&arc))
-    }
-
-    /// Sets it, unless it is set; gives back what was not needed.
-    pub(crate) fn set(&self, value: Arc<T>) -> Option<Arc<T>> {
-        let new = Arc::into_raw(value).cast_mut();
-        // Release: who sees the pointer, sees the value. Acquire: who finds another one, may look at that.
-        let set = self.pointer.compare_exchange(
-            std::ptr::null_mut(),
-            new,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        );
-        // SAFETY: from `Arc::into_raw` above, and the exchange did not give it away.
-        set.err().map(|_| unsafe { Arc::from_raw(new) })
-    }
-}
-
-impl<T> Drop for OnceArc<T> {
-    fn drop(&mut self) {
-        let pointer = sync::latest(&mut self.pointer);
-        if !pointer.is_null() {
-            // SAFETY:
-            // - from `Arc::into_raw`, with the same `T`: by invariant 4.
-            // - not given away twice: nobody looks at `self` any more.
-            drop(unsafe { Arc::from_raw(pointer) });
-        }
-    }
-}
-
-// SAFETY: it is an `Option<Arc<T>>` that threads may set; so it may cross threads whenever that may.
-unsafe impl<T: Send + Sync> Send for OnceArc<T> {}
-// SAFETY: as above; the pointer is an atomic.
-unsafe impl<T: Send + Sync> Sync for OnceArc<T> {}
-
 /// A value that can be boxed together with what somebody borrows.
 pub(crate) struct Loose<A, B> {
     borrowed: Option<NonNull<A>>,
@@ -292,16 +211,16 @@ impl<'a, A, B> Tagged<'a, A, B> {
     /// What is borrowed, unless it is boxed.
     #[inline]
     pub(crate) fn alone(&self) -> Option<&'a A> {
-        // SAFETY: by invariant 5 it was borrowed for `'a`.
+        // SAFETY: by invariant 4 it was borrowed for `'a`.
         (!self.is_boxed()).then(|| unsafe { self.pointer.cast().as_ref() })
     }
 
     pub(crate) fn borrowed(&self) -> &'a A {
         self.alone().unwrap_or_else(|| {
-            // SAFETY: by invariant 5 it is that of a box which this owns.
+            // SAFETY: by invariant 4 it is that of a box which this owns.
             let borrowed = unsafe { (*self.box_pointer()).borrowed };
             let borrowed = borrowed.expect("a box has what it was made with");
-            // SAFETY: by invariant 5 it was borrowed for `'a`.
+            // SAFETY: by invariant 4 it was borrowed for `'a`.
             unsafe { borrowed.as_ref() }
         })
     }
@@ -317,7 +236,7 @@ impl<'a, A, B> Tagged<'a, A, B> {
     fn take_present_box(&mut self) -> Box<Loose<A, B>> {
         let (borrowed, pointer) = (self.borrowed(), self.box_pointer());
         self.pointer = NonNull::from(borrowed).cast();
-        // SAFETY: by invariant 5 it is that of a box which this owned until here.
+        // SAFETY: by invariant 4 it is that of a box which this owned until here.
         unsafe { Box::from_raw(pointer) }
     }
 }

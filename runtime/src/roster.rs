@@ -14,6 +14,7 @@
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
+use crate::timeline::Alarm;
 use crate::tree::Node;
 
 /// Up to how many gaps are not worth closing.
@@ -39,9 +40,25 @@ pub(crate) enum Listed {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Key(u64);
 
+impl Key {
+    /// That of the first entry of a list.
+    pub(crate) const FIRST: Self = Self(0);
+
+    pub(crate) fn of_number(number: usize) -> Self {
+        Self(number as u64)
+    }
+
+    /// As a number, if it is one.
+    pub(crate) fn number(self) -> Option<usize> {
+        usize::try_from(self.0).ok()
+    }
+}
+
 struct Entry {
     key: Key,
     listed: Option<Listed>,
+    /// That of a bare leaf.
+    alarm: Option<Alarm>,
 }
 
 /// A list; one that was never entered takes little memory.
@@ -81,13 +98,34 @@ impl Roster {
         key
     }
 
+    /// Enters a bare leaf, with its alarm.
+    pub(crate) fn push_bare(&mut self, leaf: Listed, alarm: Option<Alarm>) {
+        let key = self.reserve();
+        self.enter(key, leaf, alarm);
+    }
+
     pub(crate) fn push_reserved(&mut self, key: Key, listed: Listed) {
+        self.enter(key, listed, None);
+    }
+
+    fn enter(&mut self, key: Key, listed: Listed, alarm: Option<Alarm>) {
         let list = self.list.get_or_insert_default();
-        list.push(Entry::new(key, listed));
+        let listed = Some(listed);
+        list.push(Entry { key, listed, alarm });
+    }
+
+    /// The key of the next one that is pushed.
+    pub(crate) fn next_key(&self) -> Key {
+        Key(self.next)
     }
 
     fn get_mut(&mut self, key: Key) -> Option<&mut Listed> {
-        self.list.as_mut()?.get_mut(key)
+        self.list.as_mut()?.get_mut(key)?.listed.as_mut()
+    }
+
+    /// The alarm of a bare leaf; of no other one.
+    pub(crate) fn alarm_mut(&mut self, key: Key) -> Option<&mut Option<Alarm>> {
+        Some(&mut self.list.as_mut()?.get_mut(key)?.alarm)
     }
 
     /// Puts another waiter in its place, unless that was taken; gives the one that is to be dropped.
@@ -96,7 +134,7 @@ impl Roster {
             return waiter;
         };
         list.has_deep |= waiter.depth > 0;
-        match list.get_mut(key) {
+        match list.get_mut(key).and_then(|entry| entry.listed.as_mut()) {
             Some(Listed::Waiter(present) | Listed::Leaf(_, Some(present))) => {
                 std::mem::replace(present, waiter)
             }
@@ -149,13 +187,6 @@ impl Roster {
 }
 
 impl Entry {
-    fn new(key: Key, listed: Listed) -> Self {
-        Self {
-            key,
-            listed: Some(listed),
-        }
-    }
-
     fn waiter(&self) -> Option<&Waiter> {
         match self.listed.as_ref()? {
             Listed::Waiter(waiter) => Some(waiter),
@@ -190,9 +221,9 @@ impl List {
         self.entries.push(entry);
     }
 
-    fn get_mut(&mut self, key: Key) -> Option<&mut Listed> {
+    fn get_mut(&mut self, key: Key) -> Option<&mut Entry> {
         let index = self.find(key)?;
-        self.entries[index].listed.as_mut()
+        Some(&mut self.entries[index])
     }
 
     fn remove(&mut self, key: Key) -> Option<Listed> {

@@ -15,7 +15,8 @@
 //!    when the end of its source is stored (invariant 6 of [`crate::waiters`]).
 //!    Nobody announces a node after its end was stored, or else who stores it finds the node's lists, and
 //!    marks all in them (invariant 3 of [`crate::waiters`]).
-//! 2. All other changes are made under the node's lock. Whoever unlinks it, changes the state before it
+//! 2. All other changes are made under the node's lock, or in place of it that of its source (invariant 1 of
+//!    [`crate::waiters::bare`]). Whoever unlinks it, changes the state before it
 //!    is taken out of its sources' lists.
 //! 3. `Live` and `Timed`: all sources list the node, and each of them was live or timed (or never
 //!    ends) when this was found out under the node's lock. A listed source cannot become unlinked;
@@ -142,6 +143,13 @@ impl State {
     /// All sources list it now; the caller holds the node's lock.
     pub(crate) fn link(&self) {
         self.change([ALONE, PLAIN, UNLINKED], LINKED);
+    }
+
+    /// All sources list it now, and it will be told, of all but deadlines if `is_timed`; the caller holds the
+    /// lock of its source.
+    pub(crate) fn link_told(&self, is_timed: bool) {
+        let to = if is_timed { TIMED } else { LIVE };
+        self.change([ALONE, PLAIN, UNLINKED], to);
     }
 
     /// It will be told, of all but deadlines if `is_timed`; the caller holds the node's lock.

@@ -25,7 +25,7 @@ use crate::canceller::Cancellers;
 use crate::completion::Completion;
 use crate::context::Context;
 use crate::deadline::{Deadline, Moment};
-use crate::raw::OnceArc;
+use crate::raw::{OnceArc, OnceBox};
 use crate::state::{Known, State, Unlisted};
 use crate::sync::{self, Mutex};
 use crate::tick::Tick;
@@ -55,8 +55,8 @@ pub(crate) struct Node {
     end: OnceArc<End>,
     /// What it was derived from: for values, names and the text.
     lineage: Context,
-    /// Who waits, since the first one has; see `waiters` for its lock order.
-    links: OnceArc<Mutex<Links>>,
+    /// Who waits, since the first one has; see `waiters` for its lock order, and for the number before.
+    pub(crate) links: OnceBox<Mutex<Links>>,
     pub(crate) role: Role,
 }
 
@@ -72,7 +72,7 @@ impl Node {
             state: State::new(unlisted),
             end: OnceArc::new(),
             lineage,
-            links: OnceArc::new(),
+            links: OnceBox::new(),
             role,
         })
     }
@@ -111,24 +111,6 @@ impl Node {
         if let Some(end) = source.end.get_arc() {
             self.store(end);
         }
-    }
-
-    /// Who waits here, if anybody has ever.
-    pub(crate) fn present_links(&self) -> Option<&Mutex<Links>> {
-        self.links.get()
-    }
-
-    /// Whether there are any, for who has the node alone.
-    pub(crate) fn has_links(&mut self) -> bool {
-        self.links.is_set()
-    }
-
-    /// As [`present_links`](Self::present_links), made if need be.
-    pub(crate) fn links(&self) -> &Mutex<Links> {
-        if self.links.get().is_none() {
-            drop(self.links.set(Arc::default()));
-        }
-        self.links.get().expect("it was just set")
     }
 
     pub(crate) fn lineage(&self) -> &Context {

@@ -6,6 +6,7 @@
 //!
 //! A node with one source, at which a single waker waits, is linked as a *leaf*: its source keeps the
 //! waker (see [`crate::roster`]). When anybody else comes, the waker moves to the node's own list first.
+//! If its source was linked before it, it is a *bare* leaf (see [`bare`]), and has no lists yet.
 //!
 //! Lock order: a node, then its sources one at a time, then a movable deadline, then a timeline. Sources
 //! are older than their children, so the order has no cycle.
@@ -13,7 +14,7 @@
 //! Invariants:
 //! 1. No foreign code under a lock: wakers are cloned before, woken and dropped after; callbacks
 //!    run and are dropped after. No `Arc<Node>` is dropped under a lock either.
-//! 2. `place` says, under the node's lock, whether all sources list it, and under which keys. A node is
+//! 2. But for bare leaves, `place` says, under the node's lock, whether all sources list it, and under which keys. A node is
 //!    idle exactly when it has neither waiters nor callbacks nor children; an idle node is not linked for
 //!    long, nor is one that has ended.
 //! 3. Nobody is missed. Who cancels stores the end and then, under the node's lock, takes its lists.
@@ -42,6 +43,7 @@ use crate::sync::{AtomicU64, Ordering};
 use crate::timeline::Alarm;
 use crate::tree::Node;
 
+pub(crate) mod bare;
 mod linking;
 mod telling;
 
@@ -123,6 +125,10 @@ impl Node {
     }
 
     fn enter(self: &Arc<Self>, waiter: Waiter) -> Key {
+        let waiter = match self.enter_bare(waiter) {
+            Ok(key) => return key,
+            Err(waiter) => waiter,
+        };
         let mut links = self.links().lock();
         let (key, unlinked) = match self.only_source() {
             Some(source) if !links.is_linked() && links.is_empty() => {
@@ -147,6 +153,10 @@ impl Node {
 
     /// Replaces the waker of `key`, if that has not been taken.
     pub(crate) fn replace_waiter(&self, key: Key, waiter: Waiter) {
+        let waiter = match self.replace_bare(waiter) {
+            Ok(replaced) => return drop(replaced),
+            Err(waiter) => waiter,
+        };
         let replaced = {
             let mut links = self.links().lock();
             match (&links.place, self.only_source()) {
@@ -160,6 +170,9 @@ impl Node {
     }
 
     pub(crate) fn remove_waiter(&self, key: Key) {
+        if self.leave_bare() {
+            return;
+        }
         let mut links = self.links().lock();
         if matches!(links.place, Place::Leaf(_, own) if own == key) {
             drop(self.unlink(links));

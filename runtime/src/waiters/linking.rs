@@ -147,7 +147,7 @@ impl Node {
     }
 
     /// As [`announce`](Self::announce), for who holds its lock.
-    fn announce_linked(&self) {
+    pub(super) fn announce_linked(&self) {
         // By invariant 3, before anybody relies on its state.
         if !self.is_before_end() {
             return;
@@ -184,13 +184,18 @@ impl Node {
     pub(super) fn unlink(&self, links: MutexGuard<'_, Links>) -> Option<Listed> {
         let mut idle = Vec::new();
         let leaf = self.unlink_here(links, &mut idle);
+        Self::unlink_idle(idle);
+        leaf
+    }
+
+    /// Takes nodes that were idle out of their sources' lists, if they still are.
+    pub(super) fn unlink_idle(mut idle: Vec<Arc<Self>>) {
         while let Some(node) = idle.pop() {
             let links = node.links().lock();
             if links.is_idle() {
                 node.unlink_here(links, &mut idle);
             }
         }
-        leaf
     }
 
     fn unlink_here(
@@ -225,14 +230,14 @@ impl Node {
     pub(crate) fn unlink_before_drop(&mut self) {
         // Nobody else has it: its state is the last one. The models do not know of that.
         let is_unlinked = matches!(self.state.get(), Known::Unlinked | Known::Alone);
-        if self.has_links() && (sync::IS_MODELLED || !is_unlinked) {
+        if self.links.is_set() && (sync::IS_MODELLED || !is_unlinked) {
             self.unlink(self.links().lock());
         }
     }
 }
 
 /// Wakes a driver that has to set out earlier.
-fn wake(driver: Option<Waker>) {
+pub(super) fn wake(driver: Option<Waker>) {
     if let Some(driver) = driver {
         driver.wake();
     }
