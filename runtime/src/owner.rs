@@ -145,7 +145,7 @@ impl Owner {
                 if is_calm && told.is_told() {
                     return Poll::Pending;
                 }
-                match part.look_closely((waiter, vigil), &frame, before) {
+                match part.look_closely((waiter, vigil), &frame, before, is_calm) {
                     Next::Stay => return Poll::Pending,
                     Next::Leave(cancelled) => return Poll::Ready(Err(cancelled)),
                     Next::Again => calm = Calm::FOR_NOBODY,
@@ -206,6 +206,7 @@ impl Part {
         (waiter, vigil): (&mut Waiter, &mut Vigil),
         frame: &Frame<'_>,
         before: u64,
+        is_calm: bool,
     ) -> Next {
         let context = frame.context;
         if let (Self::Registered | Self::New, Some(anchor)) = (self, context.anchor()) {
@@ -216,6 +217,10 @@ impl Part {
             }
         }
         watch::collect_shields(before, frame.task, |shield| vigil.wait_for(shield));
+        // As for one that was registered before: it will be told, also if its deadline has passed meanwhile.
+        if is_calm && self == Self::New && scope::state_of(context.anchor()).is_told() {
+            return Next::Stay;
+        }
         if !context.is_cancelled() || vigil.is_held() {
             return Next::Stay;
         }

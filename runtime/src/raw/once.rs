@@ -140,9 +140,11 @@ impl<T> OnceBox<T> {
         number <= usize::MAX >> 1 && self.change(std::ptr::null_mut(), Self::odd(number))
     }
 
-    /// Takes `number` away, if that is there.
-    pub(crate) fn take_number(&self, number: usize) -> bool {
-        self.change(Self::odd(number), std::ptr::null_mut())
+    /// Takes the number away that is in its place. Whoever does, and whoever sets it instead of a number,
+    /// excludes the others by a lock; otherwise what is set meanwhile might never be dropped.
+    pub(crate) fn take_number(&self) {
+        // Release: who enters another one, comes after whoever took this one away.
+        self.pointer.store(std::ptr::null_mut(), Ordering::Release);
     }
 
     /// Sets it, if there is `number` in its place, or nothing; gives back what was not taken.

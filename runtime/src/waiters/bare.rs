@@ -118,7 +118,7 @@ impl Node {
         self.state.unlink(self.unlisted());
         let alarm = above.roster.alarm_mut(at).and_then(Option::take);
         let removed = above.roster.remove(at);
-        self.links.take_number(number);
+        self.links.take_number();
         let is_idle = above.is_idle();
         drop(above);
         if let (Role::Deadline(deadline), Some(alarm)) = (&self.role, alarm) {
