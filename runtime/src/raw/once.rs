@@ -148,13 +148,14 @@ impl<T> OnceBox<T> {
     }
 
     /// Sets it, if there is `number` in its place, or nothing; gives back what was not taken.
-    pub(crate) fn set(&self, number: Option<usize>, value: Box<T>) -> Option<Box<T>> {
+    pub(crate) fn set(&self, number: Option<usize>, value: Box<T>) -> Result<&T, Box<T>> {
         let new = Box::into_raw(value);
         if self.change(number.map_or(std::ptr::null_mut(), Self::odd), new) {
-            return None;
+            // SAFETY: valid for reads for the lifetime of `self`: as in `get`.
+            return Ok(unsafe { &*new });
         }
         // SAFETY: from `Box::into_raw` above, and the exchange did not give it away.
-        Some(unsafe { Box::from_raw(new) })
+        Err(unsafe { Box::from_raw(new) })
     }
 
     /// Whether it is set, for who has it alone.

@@ -100,9 +100,9 @@ fn a_box_may_have_a_number_in_its_place_until_it_is_set() {
     assert!(!cell.enter_number(usize::MAX), "it does not fit");
     assert!(cell.enter_number(0) && cell.get().is_none());
     let boxed = || Box::new(Arc::clone(&counted));
-    assert!(cell.set(None, boxed()).is_some());
-    assert!(cell.set(Some(0), boxed()).is_none());
-    assert!(cell.set(Some(0), boxed()).is_some());
+    assert!(cell.set(None, boxed()).is_err());
+    assert!(cell.set(Some(0), boxed()).is_ok());
+    assert!(cell.set(Some(0), boxed()).is_err());
     assert!(cell.get().is_some() && cell.number().is_none() && cell.is_set());
     assert_eq!(Arc::strong_count(&counted), 2);
     drop(cell);

@@ -44,17 +44,21 @@ impl Node {
     fn make_links(&self) -> &Mutex<Links> {
         let mut links = Box::<Mutex<Links>>::default();
         loop {
-            let refused = match self.bare() {
+            let made = match self.bare() {
                 Some((mut above, number)) => {
                     *links = Mutex::new(Links::of_bare(number, &mut above.roster));
                     self.links.set(Some(number), links)
                 }
                 None => self.links.set(None, links),
             };
-            if let Some(links) = self.links.get() {
-                return links;
+            links = match made {
+                Ok(made) => return made,
+                Err(refused) => refused,
+            };
+            // Another one may have made them, or have entered a number.
+            if let Some(present) = self.links.get() {
+                return present;
             }
-            links = refused.unwrap_or_default();
         }
     }
 }
