@@ -125,11 +125,14 @@ impl Node {
     }
 
     fn enter(self: &Arc<Self>, waiter: Waiter) -> Key {
-        let waiter = match self.enter_bare(waiter) {
-            Ok(key) => return key,
-            Err(waiter) => waiter,
+        let (links, waiter) = match self.links.get() {
+            Some(links) => (links, waiter),
+            None => match self.enter_bare(waiter) {
+                Ok(key) => return key,
+                Err(waiter) => (self.make_links(), waiter),
+            },
         };
-        let mut links = self.links().lock();
+        let mut links = links.lock();
         let (key, unlinked) = match self.only_source() {
             Some(source) if !links.is_linked() && links.is_empty() => {
                 let key = links.roster.reserve();
@@ -153,12 +156,15 @@ impl Node {
 
     /// Replaces the waker of `key`, if that has not been taken.
     pub(crate) fn replace_waiter(&self, key: Key, waiter: Waiter) {
-        let waiter = match self.replace_bare(waiter) {
-            Ok(replaced) => return drop(replaced),
-            Err(waiter) => waiter,
+        let (links, waiter) = match self.links.get() {
+            Some(links) => (links, waiter),
+            None => match self.replace_bare(waiter) {
+                Ok(replaced) => return drop(replaced),
+                Err(waiter) => (self.links(), waiter),
+            },
         };
         let replaced = {
-            let mut links = self.links().lock();
+            let mut links = links.lock();
             match (&links.place, self.only_source()) {
                 (Place::Leaf(at, own), Some(source)) if *own == key => {
                     source.links().lock().roster.replace_waiter(*at, waiter)
@@ -170,10 +176,12 @@ impl Node {
     }
 
     pub(crate) fn remove_waiter(&self, key: Key) {
-        if self.leave_bare() {
-            return;
-        }
-        let mut links = self.links().lock();
+        let links = match self.links.get() {
+            Some(links) => links,
+            None if self.leave_bare() => return,
+            None => self.links(),
+        };
+        let mut links = links.lock();
         if matches!(links.place, Place::Leaf(_, own) if own == key) {
             drop(self.unlink(links));
             return;

@@ -200,3 +200,19 @@ fn a_deadline_that_is_moved_while_a_bare_leaf_is_entered_passes_when_it_was_move
         });
     }
 }
+
+/// The leaf has lists, since nobody waited above it before, and its own waiter is kept above.
+#[test]
+fn who_waits_below_a_leaf_is_told_although_the_waiter_of_the_leaf_goes() {
+    check(3, || {
+        let (root, canceller) = Context::background().with_cancel();
+        let (leaf, _canceller) = root.with_cancel();
+        let (below, _canceller) = leaf.with_cancel();
+        let goes = Waiting::on(&leaf);
+        let mut stays = Waiting::on(&below);
+        let ((), ()) = race(move || drop(goes), move || canceller.cancel());
+        stays.assert_told();
+        drop(stays);
+        [below, leaf, root].iter().for_each(assert_left);
+    });
+}

@@ -40,24 +40,23 @@ impl Node {
         self.links.get().unwrap_or_else(|| self.make_links())
     }
 
+    /// Makes them, unless another one has.
     #[inline(never)]
-    fn make_links(&self) -> &Mutex<Links> {
+    pub(super) fn make_links(&self) -> &Mutex<Links> {
         let mut links = Box::<Mutex<Links>>::default();
         loop {
-            let made = match self.bare() {
-                Some((mut above, number)) => {
-                    *links = Mutex::new(Links::of_bare(number, &mut above.roster));
-                    self.links.set(Some(number), links)
-                }
-                None => self.links.set(None, links),
-            };
-            links = match made {
+            links = match self.links.set(None, links) {
                 Ok(made) => return made,
                 Err(refused) => refused,
             };
-            // Another one may have made them, or have entered a number.
             if let Some(present) = self.links.get() {
                 return present;
+            }
+            if let Some((mut above, number)) = self.bare() {
+                let of_bare = Links::of_bare(number, &mut above.roster);
+                // Under that lock nobody else sets it.
+                let made = self.links.set(Some(number), Box::new(Mutex::new(of_bare)));
+                return made.unwrap_or_else(|_| unreachable!("the number is there"));
             }
         }
     }
@@ -65,10 +64,9 @@ impl Node {
 
 /// Bare leaves.
 impl Node {
-    /// Enters `waiter` as that of a bare leaf; gives it back if this cannot be one.
+    /// Enters `waiter` as that of a bare leaf; gives it back if this cannot be one, or has lists.
     pub(super) fn enter_bare(self: &Arc<Self>, waiter: Waiter) -> Result<Key, Waiter> {
-        let source = self.only_source().filter(|_| !self.links.is_taken());
-        let Some(source) = source else {
+        let Some(source) = self.only_source() else {
             return Err(waiter);
         };
         let Some(mut above) = source.links.get().map(Mutex::lock) else {
