@@ -1,7 +1,7 @@
 //! Bare leaves, below a context that somebody waits for already: who comes there, and goes, while others
 //! cancel, come as well, or move the deadline.
 //!
-//! 3 preemptions, 2 with three threads; TIME s of one core.
+//! 3 preemptions, 2 with three threads; 5 s of one core.
 
 use super::{Driver, Waiting, assert_left, check, node, race, race_three};
 use crate::canceller::Canceller;
