@@ -57,8 +57,6 @@ impl Key {
 struct Entry {
     key: Key,
     listed: Option<Listed>,
-    /// That of a bare leaf.
-    alarm: Option<Alarm>,
 }
 
 /// A list; one that was never entered takes little memory.
@@ -78,6 +76,8 @@ struct List {
     /// There may be waiters that are not at depth 0.
     has_deep: bool,
     entries: Vec<Entry>,
+    /// Those of bare leaves, where their entries are; not longer than it takes for those that have one.
+    alarms: Vec<Option<Alarm>>,
 }
 
 impl Roster {
@@ -111,7 +111,7 @@ impl Roster {
     fn enter(&mut self, key: Key, listed: Listed, alarm: Option<Alarm>) {
         let list = self.list.get_or_insert_default();
         let listed = Some(listed);
-        list.push(Entry { key, listed, alarm });
+        list.push(Entry { key, listed }, alarm);
     }
 
     /// The key of the next one that is pushed.
@@ -123,9 +123,11 @@ impl Roster {
         self.list.as_mut()?.get_mut(key)?.listed.as_mut()
     }
 
-    /// The alarm of a bare leaf; of no other one.
-    pub(crate) fn alarm_mut(&mut self, key: Key) -> Option<&mut Option<Alarm>> {
-        Some(&mut self.list.as_mut()?.get_mut(key)?.alarm)
+    /// Takes out the alarm of a bare leaf.
+    pub(crate) fn take_alarm(&mut self, key: Key) -> Option<Alarm> {
+        let list = self.list.as_mut()?;
+        let index = list.find(key)?;
+        list.alarms.get_mut(index)?.take()
     }
 
     /// Puts another waiter in its place, unless that was taken; gives the one that is to be dropped.
@@ -216,8 +218,12 @@ impl List {
         self.gaps == self.entries.len()
     }
 
-    fn push(&mut self, entry: Entry) {
+    fn push(&mut self, entry: Entry, alarm: Option<Alarm>) {
         self.has_deep |= entry.waiter().is_some_and(|waiter| waiter.depth > 0);
+        if alarm.is_some() {
+            self.alarms.resize(self.entries.len(), None);
+            self.alarms.push(alarm);
+        }
         self.entries.push(entry);
     }
 
@@ -251,15 +257,19 @@ impl List {
     fn close_gaps(&mut self) {
         if self.is_empty() {
             self.entries.clear();
-            self.gaps = 0;
+            self.alarms.clear();
         } else if self.gaps > FEW && self.gaps > self.entries.len() / 2 {
+            let mut is_there = self.entries.iter().map(|entry| entry.listed.is_some());
+            self.alarms.retain(|_| is_there.next().unwrap_or(false));
             self.entries.retain(|entry| entry.listed.is_some());
-            self.gaps = 0;
         } else {
             return;
         }
-        if self.entries.capacity() > FEW + 4 * self.entries.len() {
-            self.entries.shrink_to(2 * self.entries.len());
+        self.gaps = 0;
+        let room = 2 * self.entries.len();
+        if self.entries.capacity() > FEW + 2 * room {
+            self.entries.shrink_to(room);
+            self.alarms.shrink_to(room);
         }
     }
 

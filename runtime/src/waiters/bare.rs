@@ -118,7 +118,7 @@ impl Node {
         };
         let at = Key::of_number(number);
         self.state.unlink(self.unlisted());
-        let alarm = above.roster.alarm_mut(at).and_then(Option::take);
+        let alarm = above.roster.take_alarm(at);
         let removed = above.roster.remove(at);
         self.links.take_number();
         let is_idle = above.is_idle();
@@ -149,7 +149,7 @@ impl Links {
     /// Those of a node that was a bare leaf.
     fn of_bare(number: usize, above: &mut Roster) -> Self {
         let at = Key::of_number(number);
-        let alarm = above.alarm_mut(at).and_then(Option::take);
+        let alarm = above.take_alarm(at);
         let mut roster = Roster::default();
         // By invariant 2.
         let own = roster.reserve();
