@@ -14,8 +14,8 @@
 //! poll of the owner, is taken out.
 //!
 //! Invariants:
-//! 1. While an owner is polled, its memory lies in the thread's [`Scope`], and is put back after the poll,
-//!    also by a panic.
+//! 1. While an owner is polled, its memory lies in the thread's [`Scope`], and that of the owner above in its
+//!    place; after the poll, also by a panic, they are exchanged again. If both are empty, they need not be.
 //! 2. A waiter that is taken out has been woken since it last said that it is there: if it is there after
 //!    all, it will be polled, and looks.
 //! 3. A vigil that outlives its await, and is found by another one at the same address, makes that one
@@ -122,7 +122,6 @@ impl Memory {
         self.0.is_none()
     }
 
-    #[cold]
     fn begin_poll(&mut self) {
         if let Some(known) = &mut self.0 {
             known.poll += 1;
@@ -131,15 +130,22 @@ impl Memory {
 }
 
 impl Scope {
-    /// Begins a poll of the owner with this memory; that of the owner above.
-    pub(crate) fn use_memory(&self, memory: &mut Memory) -> Memory {
+    /// Begins a poll of the owner with this memory.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn use_memory(&self, memory: &mut Memory) {
         memory.begin_poll();
         self.is_unusual.set(true);
-        self.exchange(std::mem::take(memory))
+        self.swap_memory(memory);
+    }
+
+    pub(crate) fn swap_memory(&self, memory: &mut Memory) {
+        let other = std::mem::take(memory);
+        *memory = self.exchange(other);
     }
 
     /// Puts another memory in the place of the present one.
-    pub(crate) fn exchange(&self, memory: Memory) -> Memory {
+    fn exchange(&self, memory: Memory) -> Memory {
         let remembers = !memory.is_empty();
         self.remembers.set(remembers);
         if remembers {
@@ -150,21 +156,18 @@ impl Scope {
 }
 
 /// Uses the memory of a shield until it is dropped.
-pub(crate) struct Used<'a> {
-    memory: &'a mut Memory,
-    above: Memory,
-}
+pub(crate) struct Used<'a>(&'a mut Memory);
 
 impl<'a> Used<'a> {
     pub(crate) fn new(memory: &'a mut Memory) -> Self {
-        let above = scope::with(|scope| scope.use_memory(memory));
-        Self { memory, above }
+        scope::with(|scope| scope.use_memory(memory));
+        Self(memory)
     }
 }
 
 impl Drop for Used<'_> {
     fn drop(&mut self) {
-        *self.memory = exchange(std::mem::take(&mut self.above));
+        scope::with(|scope| scope.swap_memory(self.0));
     }
 }
 

@@ -156,6 +156,14 @@ impl Scope {
         })
     }
 
+    #[cold]
+    #[inline(never)]
+    fn disturb_if_shielded(&self) {
+        if self.shielded.get() != 0 {
+            self.disturb();
+        }
+    }
+
     /// From now on, all have to look.
     pub(crate) fn disturb(&self) {
         self.calm.set(Calm::FOR_NOBODY);
@@ -224,8 +232,8 @@ impl Drop for Above<'_> {
     fn drop(&mut self) {
         self.scope.current.set(self.current);
         self.scope.calm.set(self.calm);
-        if self.scope.is_unusual.get() && self.scope.shielded.get() != 0 {
-            self.scope.disturb();
+        if self.scope.is_unusual.get() {
+            self.scope.disturb_if_shielded();
         }
     }
 }

@@ -3,7 +3,6 @@
 //! The state is that of [`crate::scope`], whose invariants these functions keep.
 
 use std::cell::RefCell;
-use std::mem::ManuallyDrop;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
@@ -18,55 +17,40 @@ thread_local! {
     static SHIELDS: RefCell<Vec<(u64, TaskId, Weak<()>)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The shields that were pending in this poll, and the memory of an owner, until the poll ends.
-pub(crate) struct Lent<'a> {
-    scope: &'a Scope,
-    memory: &'a mut Memory,
-    /// The memory of the owner above.
-    above: ManuallyDrop<Memory>,
-}
+/// A poll of the owner with this memory, until that ends.
+pub(crate) struct Lent<'a>(&'a mut Memory);
 
 impl<'a> Lent<'a> {
     #[inline]
-    pub(crate) fn new(scope: &'a Scope, memory: &'a mut Memory) -> Self {
-        let above = if scope.is_unusual.get() || !memory.is_empty() {
-            use_memory(scope, memory)
-        } else {
-            Memory::new()
-        };
-        Self {
-            scope,
-            memory,
-            above: ManuallyDrop::new(above),
+    pub(crate) fn new(scope: &Scope, memory: &'a mut Memory) -> Self {
+        if scope.is_unusual.get() || !memory.is_empty() {
+            scope.use_memory(memory);
         }
+        Self(memory)
     }
-
-    #[cold]
-    #[inline(never)]
-    fn end(&mut self) {
-        let above = std::mem::take(&mut *self.above);
-        let remembers = !above.is_empty();
-        *self.memory = self.scope.exchange(above);
-        if self.scope.depth() == 0 {
-            self.scope.shielded.set(0);
-            self.scope.is_unusual.set(remembers);
-            SHIELDS.with_borrow_mut(Vec::clear);
-        }
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn use_memory(scope: &Scope, memory: &mut Memory) -> Memory {
-    scope.use_memory(memory)
 }
 
 impl Drop for Lent<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.scope.is_unusual.get() {
-            self.end();
-        }
+        scope::with(|scope| {
+            if scope.is_unusual.get() {
+                end(scope, self.0);
+            }
+        });
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn end(scope: &Scope, memory: &mut Memory) {
+    // That of the owner above, until here.
+    let remembers = !memory.is_empty();
+    scope.swap_memory(memory);
+    if scope.depth() == 0 {
+        scope.shielded.set(0);
+        scope.is_unusual.set(remembers);
+        SHIELDS.with_borrow_mut(Vec::clear);
     }
 }
 
