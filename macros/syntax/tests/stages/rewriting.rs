@@ -14,10 +14,14 @@ fn an_await_is_one_match_on_a_guarded_future() {
     let expected = text(quote! {
         match ::cancel_context::private::guard(
             {
-                if ::cancel_context::private::has_ended(&ctx, &__SITES[0]) {
-                    return __leave(::cancel_context::private::ended(&ctx, &__SITES[0]))
+                use ::cancel_context::private::Reborrow as _;
+                if ::cancel_context::private::has_ended(ctx.__reborrow(), &__SITES[0]) {
+                    return __leave(::cancel_context::private::ended(
+                        ctx.__reborrow(),
+                        &__SITES[0]
+                    ))
                 }
-                ::cancel_context::private::context(&ctx)
+                ::cancel_context::private::context(ctx.__reborrow())
             },
             ::core::future::IntoFuture::into_future(pool.get()),
             __kept
@@ -84,7 +88,7 @@ fn the_context_is_owned_where_the_operand_may_move_it() {
         quote!(f(other::ctx)),
         quote!(async { ctx.check() }),
     ] {
-        let output = body(&quote!(#borrowed.await));
+        let output = body(&quote!({ let ctx = derived(ctx); #borrowed.await }));
         assert!(!output.contains("private :: hold"), "{borrowed}");
     }
     for moved in [
@@ -95,8 +99,32 @@ fn the_context_is_owned_where_the_operand_may_move_it() {
         quote!(f(vec![ctx])),
         quote!(f(Request { ctx })),
     ] {
-        let output = body(&quote!(#moved.await));
+        let output = body(&quote!({ let ctx = derived(ctx); #moved.await }));
         assert!(output.contains("private :: hold"), "{moved}");
+    }
+}
+
+#[test]
+fn a_context_that_is_a_reference_is_copied_unless_the_name_may_be_bound_anew() {
+    for copied in [
+        quote!(f(ctx).await),
+        quote!(async move { ctx.check() }.await),
+    ] {
+        let output = body(&copied);
+        assert!(!output.contains("private :: hold"), "{copied}");
+    }
+    for bound in [
+        quote!(if let Some(ctx) = other {
+            f(ctx).await
+        }),
+        quote!({
+            bind!(ctx);
+            f(ctx).await
+        }),
+        quote!(f(|ctx: Context| ctx, ctx).await),
+    ] {
+        let output = body(&bound);
+        assert!(output.contains("private :: hold"), "{bound}");
     }
 }
 

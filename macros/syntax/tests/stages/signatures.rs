@@ -37,7 +37,7 @@ fn a_parameter_named_ctx_is_taken() {
     ));
     assert!(output.contains(&text(quote!(f(id: u64, ctx: &Context)))));
     assert!(output.contains(&text(
-        quote!(let _ = ::cancel_context::private::context(&ctx);)
+        quote!(let _ = ::cancel_context::private::context(ctx.__reborrow());)
     )));
     assert!(!output.contains("__ctx"));
 }
@@ -54,7 +54,7 @@ fn options_name_the_context() {
     );
     assert!(
         taken.contains(&text(quote!(::cancel_context::private::has_ended(
-            &cx,
+            cx.__reborrow(),
             &__SITES[0]
         ))))
     );
@@ -70,7 +70,7 @@ fn options_name_the_context() {
     assert!(injected.contains(&text(quote!(let cx: &crate::rt::Context =))));
     assert!(
         injected.contains(&text(quote!(crate::rt::private::has_ended(
-            &cx,
+            cx.__reborrow(),
             &__SITES[0]
         ))))
     );
