@@ -155,14 +155,38 @@ impl Node {
     /// Whether it has ended; consults the clock.
     #[inline]
     pub(crate) fn has_ended(&self) -> bool {
-        !self.state.is_live() && self.is_found_ended()
+        if self.state.is_live() {
+            false
+        } else if self.state.is_plain() {
+            self.is_plain_found_ended()
+        } else {
+            self.is_found_ended()
+        }
     }
 
-    /// Mostly nothing above has ended: then one look at each node there tells.
+    /// Mostly nothing above has ended, and most nodes are plain: then one look at each tells.
+    #[inline(never)]
+    fn is_plain_found_ended(&self) -> bool {
+        match self.first_not_plain() {
+            Some(node) if !node.state.is_live() => self.is_found_ended(),
+            _ => false,
+        }
+    }
+
     #[cold]
     #[inline(never)]
     fn is_found_ended(&self) -> bool {
         self.may_have_ended(&mut Moment::default(), Self::announce) && self.end().is_some()
+    }
+
+    /// The nearest one, from here on up, that may end otherwise than by a cancel, or knows more.
+    #[inline]
+    fn first_not_plain(&self) -> Option<&Self> {
+        let mut node = self;
+        while node.state.is_plain() {
+            node = node.lineage.node()?;
+        }
+        Some(node)
     }
 
     /// Why it has ended, as far as somebody has found out.
@@ -192,12 +216,9 @@ impl Node {
     fn may_have_ended(&self, moment: &mut Moment, meet: impl Fn(&Self)) -> bool {
         let mut node = self;
         loop {
-            // Most are plain.
-            while node.state.is_plain() {
-                match node.lineage.node() {
-                    Some(parent) => node = parent,
-                    None => return false,
-                }
+            match node.first_not_plain() {
+                Some(next) => node = next,
+                None => return false,
             }
             match node.state.get() {
                 // Stored before it is told: somebody may link this node, and find nothing ended, before the
