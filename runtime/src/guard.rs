@@ -237,12 +237,7 @@ impl<W: Word, F: Future> Guard<W, F> {
 /// After a poll that ended pending: why the await is left, if it is.
 #[cold]
 #[inline(never)]
-pub(crate) fn look_closely(
-    key: Key,
-    before: u64,
-    context: &Context,
-    waker: &Waker,
-) -> Option<Cancelled> {
+fn look_closely(key: Key, before: u64, context: &Context, waker: &Waker) -> Option<Cancelled> {
     let mut vigil = memory::take_vigil(key);
     if watch::is_over(&mut vigil, before, context, waker) {
         return context.cancelled_at(watch::take_parked(before).map(Left::Site));

@@ -19,8 +19,8 @@
 //!    long, nor is one that has ended.
 //! 3. Nobody is missed. Who cancels stores the end and then, under the node's lock, takes its lists.
 //!    Who registers enters the list under that lock, links the nodes above, and looks at the state and,
-//!    unless that says that the node will be told, at the end after that. Either the taker finds the entry, or the lock orders the stored end before the
-//!    look. Whoever linked a node above looks for that node, too: another one may have registered
+//!    unless that says that the node will be told, at the end after that. Either the taker finds the entry,
+//!    or the lock orders the stored end before the look. Whoever linked a node above looks for that node, too: another one may have registered
 //!    below it and relied on the link while it was made. Who cancels a node without lists takes no lock;
 //!    so who has made them looks at the end by a change of it ([`crate::raw::OnceArc::look`]): either that
 //!    finds the end, or who stores it later finds the lists.
