@@ -11,6 +11,7 @@ use crate::cancelled::{Cancelled, Cause, Kind, Left};
 use crate::raw::{Borrowed, Handle};
 use crate::scope;
 use crate::site::Site;
+use crate::state::{NEVER, State};
 use crate::tree::{Node, Role};
 
 /// Carries cancellation, a deadline and values through a call tree, as Go's `context.Context` does.
@@ -268,6 +269,9 @@ impl Context {
 
 /// For the crate.
 impl Context {
+    /// The address of `background`.
+    pub(crate) const BACKGROUND_ADDRESS: usize = crate::raw::BACKGROUND;
+
     pub(crate) fn of(node: Arc<Node>) -> Self {
         Self(Handle::shared(node))
     }
@@ -325,6 +329,12 @@ impl Context {
     #[inline]
     pub(crate) fn is_live(&self) -> bool {
         self.node().is_none_or(|node| node.state.is_live())
+    }
+
+    /// What it knows of its own end.
+    #[inline]
+    pub(crate) fn state(&self) -> &State {
+        self.node().map_or(&NEVER, |node| &node.state)
     }
 
     pub(crate) fn left_at(&self, site: &'static Site) -> Option<Cancelled> {

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::raw::Lend;
 use crate::state::State;
 // Only so that a frame may lie in a `static`; each is of one thread.
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, LocalUsize, Ordering};
 
 /// The identity of a waker, comparable while somebody keeps the waker itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,41 +43,114 @@ impl TaskId {
 }
 
 /// What a poll with a current context of its own is in: that of an owner, or of another one.
+///
+/// To make one is a part of each poll of a scope, so what is seldom asked for is worked out when it is.
 pub(crate) struct Frame<'a> {
+    /// The address of the current context.
+    current: usize,
+    /// Whether the poll is calm, and for whom: the address of that waker, `FOR_NOBODY` if all have to look.
+    calm: LocalUsize,
     /// The current context.
     pub(crate) context: &'a Context,
-    /// The address of the context that ends it (its anchor), 0 if nothing does.
-    pub(crate) anchor: usize,
-    /// The waker that the owner has promised to have woken then.
-    pub(crate) waker: &'a Waker,
-    /// Whether somebody has promised anything.
-    pub(crate) is_promised: bool,
-    /// How many owners there are.
-    pub(crate) depth: u32,
+    /// The waker that the owner promises to have woken when that ends.
+    waker: &'a Waker,
+    /// Whether it is that of an owner, or of somebody whom an owner above covers.
+    is_owned: bool,
+    /// `None` of plain code.
+    above: Option<&'a Frame<'a>>,
     pub(crate) task: TaskId,
     /// How many awaits that began have relied on the alarm of its deadline.
     pub(crate) trusted: AtomicU32,
     /// The number of the event that its end was noticed, 0 if before the poll; `NOT_YET` if it was not.
-    pub(crate) noticed: AtomicU64,
+    noticed: AtomicU64,
 }
 
 const NOT_YET: u64 = u64::MAX;
 
-impl Frame<'_> {
-    /// Whether the owner has promised that `waker` will be woken when the context ends.
+const FOR_NOBODY: usize = 0;
+
+impl<'a> Frame<'a> {
+    /// That of an owner that is polled with `waker`, which begins calm.
     #[inline]
+    pub(crate) fn of_owner(
+        context: &'a Context,
+        waker: &'a Waker,
+        task: TaskId,
+        above: &'a Frame<'a>,
+    ) -> Self {
+        Self {
+            current: context.address(),
+            calm: LocalUsize::new(std::ptr::from_ref(waker).addr()),
+            context,
+            waker,
+            is_owned: true,
+            above: Some(above),
+            task,
+            trusted: AtomicU32::new(0),
+            noticed: AtomicU64::new(NOT_YET),
+        }
+    }
+
+    /// That of somebody who promises nothing.
+    pub(crate) fn without_promise(context: &'a Context, above: &'a Frame<'a>) -> Self {
+        let frame = Self {
+            is_owned: false,
+            ..Self::of_owner(context, Waker::noop(), TaskId::current(), above)
+        };
+        frame.disturb();
+        frame
+    }
+
+    /// Whether `context` is the current one.
+    #[inline]
+    pub(crate) fn is_of(&self, context: &Context) -> bool {
+        self.current == context.address()
+    }
+
+    /// Whether an await that is polled with `waker` need not look.
+    #[inline]
+    pub(crate) fn is_calm_for(&self, waker: &Waker) -> bool {
+        // Relaxed, as all: of one thread.
+        self.calm.load(Ordering::Relaxed) == std::ptr::from_ref(waker).addr()
+    }
+
+    /// From now on, all have to look.
+    pub(crate) fn disturb(&self) {
+        self.calm.store(FOR_NOBODY, Ordering::Relaxed);
+    }
+
+    /// The address of the context that ends it (its anchor), 0 if nothing does.
+    pub(crate) fn anchor(&self) -> usize {
+        self.context.anchor().map_or(0, Context::address)
+    }
+
+    /// Whether somebody has promised to be woken when it ends.
+    pub(crate) fn is_promised(&self) -> bool {
+        self.is_owned && self.context.anchor().is_some()
+    }
+
+    /// Whether the owner has promised that `waker` will be woken when the context ends.
     pub(crate) fn promises(&self, waker: &Waker) -> bool {
-        // Mostly it is the very same one, which takes no look at it.
-        self.is_promised && (std::ptr::eq(self.waker, waker) || are_equal(self.waker, waker))
+        self.is_promised() && self.waker.will_wake(waker)
     }
 
     /// Whether an await of this context that is polled with `waker` needs no frame of its own.
     pub(crate) fn covers(&self, waker: &Waker) -> bool {
-        self.anchor == 0 || (self.is_promised && std::ptr::eq(self.waker, waker))
+        self.context.anchor().is_none() || (self.is_owned && std::ptr::eq(self.waker, waker))
     }
 
-    pub(crate) const fn not_noticed() -> AtomicU64 {
-        AtomicU64::new(NOT_YET)
+    /// Whether an owner above promises the same.
+    pub(crate) fn is_covered(&self) -> bool {
+        self.above
+            .is_some_and(|above| above.anchor() == self.anchor() && above.promises(self.waker))
+    }
+
+    /// How many owners there are, here and above.
+    pub(crate) fn depth(&self) -> u32 {
+        let frames = std::iter::successors(Some(self), |frame| frame.above);
+        frames
+            .map(|frame| u32::from(frame.is_promised() && !frame.is_covered()))
+            .sum()
     }
 
     pub(crate) fn is_noticed(&self) -> bool {
@@ -96,12 +169,6 @@ impl Frame<'_> {
     pub(crate) fn is_in_task(&self) -> bool {
         self.task == TaskId::current()
     }
-}
-
-#[cold]
-#[inline(never)]
-fn are_equal(waker: &Waker, other: &Waker) -> bool {
-    waker.will_wake(other)
 }
 
 impl Lend for Frame<'static> {
@@ -124,12 +191,13 @@ static BACKGROUND: Context = Context::background();
 
 /// That of plain code.
 pub(crate) static OUTERMOST: Frame<'static> = Frame {
+    current: Context::BACKGROUND_ADDRESS,
+    calm: LocalUsize::new(FOR_NOBODY),
     context: &BACKGROUND,
-    anchor: 0,
     waker: Waker::noop(),
-    is_promised: false,
-    depth: 0,
+    is_owned: false,
+    above: None,
     task: TaskId::NONE,
     trusted: AtomicU32::new(0),
-    noticed: Frame::not_noticed(),
+    noticed: AtomicU64::new(NOT_YET),
 };

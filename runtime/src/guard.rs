@@ -182,33 +182,38 @@ impl<W: Word, F> Guard<W, F> {
 impl<W: Word, F: Future> Future for Guard<W, F> {
     type Output = (Result<F::Output, Cancelled>, Kept);
 
-    #[expect(
-        clippy::inline_always,
-        reason = "there are two calls of it, and one inside"
-    )]
+    #[expect(clippy::inline_always, reason = "that of each level, into that above")]
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let alone = self.word.alone();
-        if alone.is_none_or(|context| !scope::is_covered_for(context, task.waker())) {
-            return self.poll_as_owner(task);
+        if alone.is_some_and(|context| scope::is_covered_for(context, task.waker())) {
+            self.poll_covered(task).map(|result| (result, Kept::new()))
+        } else {
+            self.poll_as_owner(task)
         }
-        let key = Key::of(&*self);
-        let before = scope::epoch();
-        let this = self.project();
-        let result = match this.future.poll(task) {
-            Poll::Ready(value) => Ok(value),
-            Poll::Pending if scope::is_calm_for(task.waker()) => return Poll::Pending,
-            Poll::Pending => match look_closely(key, before, this.word.context(), task.waker()) {
-                Some(cancelled) => Err(cancelled),
-                None => return Poll::Pending,
-            },
-        };
-        Poll::Ready((result, Kept::new()))
     }
 }
 
 impl<W: Word, F: Future> Guard<W, F> {
-    /// Polls itself in a frame of its own, which covers it.
+    /// Polls itself in a frame that covers it.
+    #[expect(clippy::inline_always, reason = "both calls are the body of a poll")]
+    #[inline(always)]
+    fn poll_covered(
+        self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+    ) -> Poll<Result<F::Output, Cancelled>> {
+        let key = Key::of(&*self);
+        let before = scope::epoch();
+        let this = self.project();
+        match this.future.poll(task) {
+            Poll::Ready(value) => Poll::Ready(Ok(value)),
+            Poll::Pending if scope::is_calm_for(task.waker()) => Poll::Pending,
+            Poll::Pending => look_closely(key, before, this.word.context(), task.waker())
+                .map_or(Poll::Pending, |cancelled| Poll::Ready(Err(cancelled))),
+        }
+    }
+
+    /// Polls itself in a frame of its own.
     #[inline(never)]
     fn poll_as_owner(
         mut self: Pin<&mut Self>,
@@ -219,9 +224,15 @@ impl<W: Word, F: Future> Guard<W, F> {
         let (context, mut kept) = (word.held(), word.take_kept());
         let mut new = Owner::of_begun();
         let owner = kept.0.as_mut().map_or(&mut new, |kept| &mut kept.value);
-        let polled = owner.poll(context.borrow(), waker, || self.as_mut().poll(task));
+        let polled = owner.poll(context.borrow(), waker, || self.as_mut().poll_covered(task));
         match polled {
-            Poll::Ready(Ok((result, _))) => Poll::Ready((result, kept)),
+            Poll::Ready(Ok(result)) => {
+                // Not dropped, which would be a call: mostly there is nothing to drop.
+                if new.is_empty() {
+                    std::mem::forget(new);
+                }
+                Poll::Ready((result, kept))
+            }
             Poll::Ready(Err(cancelled)) => Poll::Ready((Err(cancelled), Kept::new())),
             Poll::Pending => {
                 if !new.is_empty() {

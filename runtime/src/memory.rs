@@ -167,7 +167,10 @@ impl<'a> Used<'a> {
 
 impl Drop for Used<'_> {
     fn drop(&mut self) {
-        scope::with(|scope| scope.swap_memory(self.0));
+        scope::with(|scope| {
+            scope.swap_memory(self.0);
+            scope.disturb_if_shielded();
+        });
     }
 }
 

@@ -1,7 +1,10 @@
 //! Owners: the poll of one, and what it keeps from poll to poll, its registration first of all.
 //!
-//! An owner is a scope, or the outermost await of a context in a task (see [`crate::scope`]). The usual poll,
-//! that of an outermost owner which is registered already, is inlined; all else is out of the way.
+//! An owner is a scope, or the outermost await of a context in a task (see [`crate::scope`]). The usual poll, of
+//! one whose context will be told of its end, is inlined; all else is out of the way.
+//!
+//! Whether an owner above promises the same, so that this one need not, is found out when its poll has ended
+//! pending: by then both have.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -12,9 +15,8 @@ use crate::context::Context;
 use crate::frame::{Frame, TaskId, WakerId};
 use crate::memory::Memory;
 use crate::roster::{self, Key};
-use crate::scope::{self, Calm, Scope};
+use crate::scope;
 use crate::state::State;
-use crate::sync::AtomicU32;
 use crate::tree::Node;
 use crate::watch::{self, Lent};
 
@@ -27,27 +29,7 @@ pub(crate) struct Owner {
     has_begun: bool,
 }
 
-/// What an owner has to do.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    /// Somebody above has promised to be woken, or nothing ends its context: no owner after all.
-    Covered,
-    Registered,
-    /// It has to register.
-    New,
-}
-
-/// How a poll begins.
-struct Begun<'a> {
-    part: Part,
-    /// What its context knows of its end.
-    state: &'a State,
-    calm: Calm,
-    /// As long as this is told, there is nothing to do after a poll that ended calm and pending.
-    told: &'a State,
-}
-
-/// That of somebody who has to register.
+/// That of somebody who has to look after each poll.
 static NOT_TOLD: State = State::of_ended();
 
 /// How a poll that ended pending goes on.
@@ -89,148 +71,110 @@ impl Owner {
         waker: &Waker,
         mut poll: impl FnMut() -> Poll<T>,
     ) -> Poll<Result<T, Cancelled>> {
+        let Self {
+            waiter,
+            vigil,
+            memory,
+            has_begun,
+        } = self;
         scope::with(|scope| {
-            let Self {
-                waiter,
-                vigil,
-                memory,
-                has_begun,
-            } = self;
-            let _lent = Lent::new(scope, memory);
-            let before = scope.epoch.get();
-            let usual = waiter.usual(scope, context, waker);
-            let mut frame = Frame {
-                context,
-                anchor: usual.map_or(0, Registration::anchor),
-                waker,
-                is_promised: true,
-                depth: 1,
-                task: usual.map_or(TaskId::NONE, |known| known.task),
-                trusted: AtomicU32::new(0),
-                noticed: Frame::not_noticed(),
-            };
-            let Begun {
-                part,
-                mut state,
-                mut calm,
-                mut told,
-            } = if let Some(known) = usual {
-                let state = &known.node.state;
-                Begun {
-                    part: Part::Registered,
-                    state,
-                    calm: Calm::of(waker),
-                    told: state,
+            scope.frame.look(|above| {
+                let known = waiter.known(context, waker);
+                let task = known.map_or_else(TaskId::current, |known| known.task);
+                let _lent = Lent::new(scope, memory);
+                let before = scope.epoch.get();
+                let frame = Frame::of_owner(context, waker, task, above);
+                // As long as `told` is, there is nothing to do after a poll that ended calm and pending.
+                let (mut state, mut told) = match known {
+                    Some(known) => (&known.node.state, &known.node.state),
+                    None => (context.state(), &NOT_TOLD),
+                };
+                if !(state.is_told() && (known.is_some() || *has_begun)) {
+                    let has_begun = std::mem::replace(has_begun, true);
+                    state = match begin(&frame, has_begun) {
+                        Ok(state) => state,
+                        Err(cancelled) => return Poll::Ready(Err(cancelled)),
+                    };
                 }
-            } else {
-                let begun = begin(scope, &mut frame, waiter, *has_begun);
-                if !std::mem::replace(has_begun, true)
-                    && frame.is_noticed()
-                    && let Some(cancelled) = context.cancelled_at(None)
-                {
-                    return Poll::Ready(Err(cancelled));
+                loop {
+                    if let Poll::Ready(value) = scope.enter(&frame, state, &mut poll) {
+                        return Poll::Ready(Ok(value));
+                    }
+                    let is_calm = frame.is_calm_for(waker);
+                    if is_calm && told.is_told() {
+                        return Poll::Pending;
+                    }
+                    match look_closely(waiter, vigil, &frame, waker, before) {
+                        Next::Stay => return Poll::Pending,
+                        Next::Leave(cancelled) => return Poll::Ready(Err(cancelled)),
+                        Next::Again => frame.disturb(),
+                    }
+                    state = scope::state_of(context.anchor());
+                    told = &NOT_TOLD;
                 }
-                begun
-            };
-            loop {
-                let mut is_calm = false;
-                let polled = scope.enter(&frame, state, calm, || {
-                    let polled = poll();
-                    is_calm = scope.calm.get().is_for(waker);
-                    polled
-                });
-                if let Poll::Ready(value) = polled {
-                    return Poll::Ready(Ok(value));
-                }
-                if is_calm && told.is_told() {
-                    return Poll::Pending;
-                }
-                match part.look_closely((waiter, vigil), &frame, before, is_calm) {
-                    Next::Stay => return Poll::Pending,
-                    Next::Leave(cancelled) => return Poll::Ready(Err(cancelled)),
-                    Next::Again => calm = Calm::FOR_NOBODY,
-                }
-                state = scope::state_of(context.anchor());
-                told = &NOT_TOLD;
-            }
+            })
         })
     }
 }
 
-/// Completes a frame that is not that of an outermost owner which is registered.
+/// Looks at a context that may have ended, or that will not be told; gives what it knows of its end.
+///
+/// # Errors
+///
+/// Why it has ended, unless what is below has begun.
 #[cold]
 #[inline(never)]
-fn begin<'a>(scope: &Scope, frame: &mut Frame<'a>, waiter: &Waiter, has_begun: bool) -> Begun<'a> {
-    let known = waiter.known(frame.context, frame.waker);
-    let anchor = frame.context.anchor();
-    let state = scope::state_of(anchor);
-    frame.anchor = anchor.map_or(0, Context::address);
-    frame.is_promised = frame.anchor != 0;
-    let is_covered = scope.frame.look(|above| {
-        let is_covered = above.anchor == frame.anchor && above.promises(frame.waker);
-        frame.depth = above.depth + u32::from(frame.is_promised && !is_covered);
-        frame.task = match known {
-            _ if is_covered => above.task,
-            Some(known) => known.task,
-            None => TaskId::current(),
-        };
-        is_covered || !frame.is_promised
-    });
-    let (part, told) = match known {
-        _ if is_covered => (Part::Covered, scope::state_of(None)),
-        Some(_) => (Part::Registered, state),
-        None => (Part::New, &NOT_TOLD),
-    };
+fn begin<'a>(frame: &Frame<'a>, has_begun: bool) -> Result<&'a State, Cancelled> {
+    let state = scope::state_of(frame.context.anchor());
     // The alarm of a deadline may be late.
     let is_live = has_begun && state.is_told();
-    let calm = if is_live || !frame.context.is_cancelled() {
-        Calm::of(frame.waker)
-    } else {
+    if !is_live && frame.context.is_cancelled() {
+        if !has_begun && let Some(cancelled) = frame.context.cancelled_at(None) {
+            return Err(cancelled);
+        }
         frame.notice(0);
-        Calm::FOR_NOBODY
-    };
-    Begun {
-        part,
-        state,
-        calm,
-        told,
+        frame.disturb();
     }
+    Ok(state)
 }
 
-impl Part {
-    /// After a poll in `frame` that ended pending; `before` is the number of the last event before it.
-    #[cold]
-    #[inline(never)]
-    fn look_closely(
-        self,
-        (waiter, vigil): (&mut Waiter, &mut Vigil),
-        frame: &Frame<'_>,
-        before: u64,
-        is_calm: bool,
-    ) -> Next {
-        let context = frame.context;
-        if let (Self::Registered | Self::New, Some(anchor)) = (self, context.anchor()) {
-            let above = frame.depth - 1;
-            waiter.register(anchor, frame.waker, above);
-            if above > 0 {
-                watch::note_registered(frame.anchor, WakerId::of(frame.waker));
-            }
+/// After a poll in `frame`, with `waker`, that ended pending; `before` is the number of the last event
+/// before it.
+#[cold]
+#[inline(never)]
+fn look_closely(
+    waiter: &mut Waiter,
+    vigil: &mut Vigil,
+    frame: &Frame<'_>,
+    waker: &Waker,
+    before: u64,
+) -> Next {
+    let context = frame.context;
+    let is_calm = frame.is_calm_for(waker);
+    // Nothing ends it, or somebody above looks as well.
+    let anchor = context.anchor().filter(|_| !frame.is_covered());
+    let is_new = anchor.is_some_and(|anchor| {
+        let above = frame.depth() - 1;
+        let is_new = waiter.register(anchor, waker, above);
+        if above > 0 {
+            watch::note_registered(anchor.address(), WakerId::of(waker));
         }
-        watch::collect_shields(before, frame.task, |shield| vigil.wait_for(shield));
-        // As for one that was registered before: it will be told, also if its deadline has passed meanwhile.
-        if is_calm && self == Self::New && scope::state_of(context.anchor()).is_told() {
-            return Next::Stay;
-        }
-        if !context.is_cancelled() || vigil.is_held() {
-            return Next::Stay;
-        }
-        if !frame.was_noticed(before) {
-            frame.notice(before);
-            return Next::Again;
-        }
-        let left = watch::take_parked(before).map(Left::Site);
-        context.cancelled_at(left).map_or(Next::Stay, Next::Leave)
+        is_new
+    });
+    watch::collect_shields(before, frame.task, |shield| vigil.wait_for(shield));
+    // As for one that was registered before: it will be told, also if its deadline has passed meanwhile.
+    if is_calm && (anchor.is_none() || (is_new && scope::state_of(anchor).is_told())) {
+        return Next::Stay;
     }
+    if !context.is_cancelled() || vigil.is_held() {
+        return Next::Stay;
+    }
+    if !frame.was_noticed(before) {
+        frame.notice(before);
+        return Next::Again;
+    }
+    let left = watch::take_parked(before).map(Left::Site);
+    context.cancelled_at(left).map_or(Next::Stay, Next::Leave)
 }
 
 /// The one registration of an owner; kept while its context and its waker stay the same.
@@ -284,22 +228,15 @@ impl Waiter {
         (known.waker == WakerId::of(waker) && known.is_for(context)).then_some(known)
     }
 
-    /// That, if it is an outermost owner's, which will be told.
-    #[inline]
-    fn usual(&self, scope: &Scope, context: &Context, waker: &Waker) -> Option<&Registration> {
-        let known = self.known(context, waker)?;
-        (scope.depth() == 0 && known.node.state.is_told()).then_some(known)
-    }
-
-    /// Has `waker` woken when `anchor` ends, unless it has ended: look at it afterwards.
+    /// Has `waker` woken when `anchor` ends, unless it has ended: look at it afterwards. Whether that is new.
     #[cold]
     #[inline(never)]
-    pub(crate) fn register(&mut self, anchor: &Context, waker: &Waker, depth: u32) {
+    pub(crate) fn register(&mut self, anchor: &Context, waker: &Waker, depth: u32) -> bool {
         let known = self.registration.as_ref();
         let is_at_anchor = known.is_some_and(|known| known.is_at(anchor));
         let id = WakerId::of(waker);
         if is_at_anchor && known.is_some_and(|known| known.waker == id) {
-            return;
+            return false;
         }
         let task = TaskId::current();
         let waiter = roster::Waiter {
@@ -312,7 +249,7 @@ impl Waiter {
             (known.waker, known.task) = (id, task);
             // If the waiters were taken, the context has ended, as the caller will see.
             known.node.replace_waiter(known.key, waiter);
-            return;
+            return true;
         }
         self.registration = None;
         self.registration = anchor.arc().and_then(|node| {
@@ -324,6 +261,7 @@ impl Waiter {
                 task,
             })
         });
+        true
     }
 }
 

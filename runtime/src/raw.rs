@@ -28,7 +28,8 @@ pub(crate) use once::{OnceArc, OnceBox};
 
 mod once;
 
-const BACKGROUND: usize = 1;
+/// The address of the handle that says so.
+pub(crate) const BACKGROUND: usize = 1;
 const TODO: usize = 2;
 const BOXED: usize = 1;
 

@@ -10,9 +10,9 @@
 //! meanwhile, the owner finds that out after the poll, and polls once more; that poll is not calm, and
 //! every await looks, innermost first. So one comparison is all that a pending await costs.
 //!
-//! A frame lies on the stack of the owner, and is lent. What each await looks at, the frame, a byte that
-//! says whether the context may have ended ([`crate::state`]), and whether all is calm, is one cache line
-//! without a destructor, so that reaching it costs one offset.
+//! A frame ([`crate::frame`]) lies on the stack of the owner, and is lent. What each await looks at, the frame
+//! and a byte that says whether the context may have ended ([`crate::state`]), is in one cache line without a
+//! destructor, so that reaching it costs one offset.
 //!
 //! Invariants:
 //! 1. A frame lives no longer than the poll that pushed it, also when that panics: whoever changes
@@ -42,12 +42,12 @@ use std::mem::ManuallyDrop;
 use std::task::Waker;
 
 use crate::context::Context;
-use crate::frame::{Frame, OUTERMOST, TaskId, WakerId};
+use crate::frame::{Frame, OUTERMOST, WakerId};
 use crate::memory::{Memory, Used};
 use crate::raw::{Slot, with_local};
 use crate::site::Site;
-use crate::state::State;
-use crate::sync::{AtomicU32, Ordering};
+use crate::state::{NEVER, State};
+use crate::sync::Ordering;
 
 /// How many awaits in a row may begin without a look at the clock, in one poll. Half of what is promised.
 const TRUST: u32 = 32;
@@ -67,24 +67,6 @@ pub(crate) struct Parked {
     pub(crate) site: Option<&'static Site>,
 }
 
-/// The address of the waker whose awaits need not look; 0 if all have to.
-#[derive(Clone, Copy)]
-pub(crate) struct Calm(usize);
-
-impl Calm {
-    pub(crate) const FOR_NOBODY: Self = Self(0);
-
-    #[inline]
-    pub(crate) fn of(waker: &Waker) -> Self {
-        Self(std::ptr::from_ref(waker).addr())
-    }
-
-    #[inline]
-    pub(crate) fn is_for(self, waker: &Waker) -> bool {
-        self.0 == std::ptr::from_ref(waker).addr()
-    }
-}
-
 /// The state of this thread's poll; nothing in it has a destructor. What every await looks at comes first,
 /// on one cache line.
 #[repr(C, align(64))]
@@ -92,10 +74,6 @@ pub(crate) struct Scope {
     /// What the context that ends the current one knows of its end.
     pub(crate) state: Slot<State>,
     pub(crate) frame: Slot<Frame<'static>>,
-    /// The address of the current context.
-    current: Cell<usize>,
-    /// Whether the poll of the topmost frame is calm, and for whom.
-    pub(crate) calm: Cell<Calm>,
     /// The number of the last event (invariant 3).
     pub(crate) epoch: Cell<u64>,
     /// Whether there may be anything in `shielded` or in a memory, so that the end of a poll has to look.
@@ -109,15 +87,11 @@ pub(crate) struct Scope {
     pub(crate) registered: Cell<Registered>,
 }
 
-static NEVER: State = State::of_root();
-
 thread_local! {
     static SCOPE: Scope = const {
         Scope {
             state: Slot::new(&NEVER),
             frame: Slot::new(&OUTERMOST),
-            current: Cell::new(0),
-            calm: Cell::new(Calm::FOR_NOBODY),
             epoch: Cell::new(0),
             is_unusual: Cell::new(false),
             shielded: Cell::new(0),
@@ -150,23 +124,22 @@ impl Scope {
         self.frame.look(|frame| {
             if !frame.is_noticed() {
                 frame.notice(self.next_epoch());
-                self.disturb();
+                frame.disturb();
             }
             frame.was_noticed(before)
         })
     }
 
-    #[cold]
-    #[inline(never)]
-    fn disturb_if_shielded(&self) {
+    /// From now on, all in the topmost frame have to look.
+    pub(crate) fn disturb(&self) {
+        self.frame.look(|frame: &Frame<'_>| frame.disturb());
+    }
+
+    /// As long as a shield is pending below, all have to look (invariant 7).
+    pub(crate) fn disturb_if_shielded(&self) {
         if self.shielded.get() != 0 {
             self.disturb();
         }
-    }
-
-    /// From now on, all have to look.
-    pub(crate) fn disturb(&self) {
-        self.calm.set(Calm::FOR_NOBODY);
     }
 
     /// Whether one load tells that the current context has not ended.
@@ -197,52 +170,26 @@ impl Scope {
     }
 
     /// The depth of the topmost frame.
-    #[inline]
     pub(crate) fn depth(&self) -> u32 {
-        self.frame.look(|frame| frame.depth)
+        self.frame.look(|frame: &Frame<'_>| frame.depth())
     }
 
-    /// Runs `action` in a frame, which begins as `calm` says.
+    /// Runs `action` in a frame, whose context ends with what has this `state`.
     #[inline]
     pub(crate) fn enter<R>(
         &self,
         frame: &Frame<'_>,
         state: &State,
-        calm: Calm,
         action: impl FnOnce() -> R,
     ) -> R {
-        let _above = Above {
-            scope: self,
-            current: self.current.replace(frame.context.address()),
-            calm: self.calm.replace(calm),
-        };
         self.state.lend(state, || self.frame.lend(frame, action))
-    }
-}
-
-/// The current context of the frame above, and whether its poll is calm; put back.
-struct Above<'a> {
-    scope: &'a Scope,
-    current: usize,
-    calm: Calm,
-}
-
-impl Drop for Above<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.scope.current.set(self.current);
-        self.scope.calm.set(self.calm);
-        if self.scope.is_unusual.get() {
-            self.scope.disturb_if_shielded();
-        }
     }
 }
 
 /// What a context that ends with `anchor`, if with anything, knows of its end.
 #[inline]
 pub(crate) fn state_of(anchor: Option<&Context>) -> &State {
-    let node = anchor.and_then(Context::node);
-    node.map_or(&NEVER, |node| &node.state)
+    anchor.map_or(&NEVER, Context::state)
 }
 
 pub(crate) fn current() -> Context {
@@ -272,16 +219,16 @@ pub(crate) fn current_has_ended() -> bool {
 #[inline]
 pub(crate) fn is_covered_for(context: &Context, waker: &Waker) -> bool {
     with(|scope| {
-        let is_current = scope.current.get() == context.address();
-        is_current && (scope.calm.get().is_for(waker) || is_covered(waker))
+        scope.frame.look(|frame| {
+            frame.is_of(context) && (frame.is_calm_for(waker) || is_covered(frame, waker))
+        })
     })
 }
 
-/// Whether the frame above covers a poll of its context with `waker`.
 #[cold]
 #[inline(never)]
-fn is_covered(waker: &Waker) -> bool {
-    with(|scope| scope.frame.look(|above| above.covers(waker)))
+fn is_covered(frame: &Frame<'_>, waker: &Waker) -> bool {
+    frame.covers(waker)
 }
 
 /// The number of the last event; see invariant 3.
@@ -293,7 +240,7 @@ pub(crate) fn epoch() -> u64 {
 /// Whether an await that is pending behind `waker`, whose context is the current one, need not look.
 #[inline]
 pub(crate) fn is_calm_for(waker: &Waker) -> bool {
-    with(|scope| scope.calm.get().is_for(waker))
+    with(|scope| scope.frame.look(|frame| frame.is_calm_for(waker)))
 }
 
 /// Whether `context` has ended, as an await begins.
@@ -319,20 +266,11 @@ pub(crate) fn within_using<R>(
     action: impl FnOnce() -> R,
 ) -> R {
     with(|scope| {
-        let anchor = context.anchor();
-        let frame = Frame {
-            context,
-            anchor: anchor.map_or(0, Context::address),
-            waker: Waker::noop(),
-            is_promised: false,
-            depth: scope.depth(),
-            task: TaskId::current(),
-            trusted: AtomicU32::new(0),
-            noticed: Frame::not_noticed(),
-        };
-        let _used = Used::new(memory);
-        let state = state_of(anchor);
-        scope.enter(&frame, state, Calm::FOR_NOBODY, action)
+        scope.frame.look(|above| {
+            let frame = Frame::without_promise(context, above);
+            let _used = Used::new(memory);
+            scope.enter(&frame, state_of(context.anchor()), action)
+        })
     })
 }
 

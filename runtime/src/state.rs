@@ -84,12 +84,10 @@ impl Unlisted {
 #[derive(Debug)]
 pub(crate) struct State(AtomicU8);
 
-impl State {
-    /// That of what never ends.
-    pub(crate) const fn of_root() -> Self {
-        Self(sync::constant(LIVE))
-    }
+/// That of what never ends.
+pub(crate) static NEVER: State = State(sync::constant(LIVE));
 
+impl State {
     /// That of what has ended.
     pub(crate) const fn of_ended() -> Self {
         Self(sync::constant(ENDED))

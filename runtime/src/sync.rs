@@ -31,6 +31,8 @@ pub(crate) use primitives::sync::{Condvar, MutexGuard};
 pub(crate) use primitives::thread;
 // Counters.
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64};
+// Of one thread, though in a `static`.
+pub(crate) use std::sync::atomic::AtomicUsize as LocalUsize;
 // Set before it is shared.
 pub(crate) use std::sync::OnceLock;
 

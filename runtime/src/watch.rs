@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 use crate::context::Context;
-use crate::frame::{TaskId, WakerId};
+use crate::frame::{Frame, TaskId, WakerId};
 use crate::memory::Memory;
 use crate::owner::Vigil;
 use crate::scope::{self, Parked, Registered, Scope};
@@ -51,6 +51,8 @@ fn end(scope: &Scope, memory: &mut Memory) {
         scope.shielded.set(0);
         scope.is_unusual.set(remembers);
         SHIELDS.with_borrow_mut(Vec::clear);
+    } else {
+        scope.disturb_if_shielded();
     }
 }
 
@@ -68,16 +70,16 @@ pub(crate) enum Standing {
 pub(crate) fn standing(waker: &Waker, parks: bool) -> Standing {
     scope::with(|scope| {
         scope.frame.look(|frame| {
-            if frame.anchor == 0 {
+            if frame.anchor() == 0 {
                 return Standing::Transparent;
             }
             if frame.promises(waker) {
                 return Standing::Pledged;
             }
-            if !frame.is_in_task() || (parks && !frame.is_promised) {
+            if !frame.is_in_task() || (parks && !frame.is_promised()) {
                 return Standing::Transparent;
             }
-            let depth = frame.depth + 1;
+            let depth = frame.depth() + 1;
             Standing::Foreign { depth }
         })
     })
@@ -85,7 +87,7 @@ pub(crate) fn standing(waker: &Waker, parks: bool) -> Standing {
 
 /// Whether somebody above looks at the current context.
 pub(crate) fn is_covered() -> bool {
-    scope::with(|scope| scope.frame.look(|frame| frame.is_promised))
+    scope::with(|scope| scope.frame.look(|frame: &Frame<'_>| frame.is_promised()))
 }
 
 /// Whether an await below has registered `waker` for the current context in this poll.
@@ -93,7 +95,7 @@ pub(crate) fn is_registered_below(before: u64, waker: &Waker) -> bool {
     scope::with(|scope| {
         let registered = scope.registered.get();
         registered.epoch > before
-            && registered.context == scope.frame.look(|frame| frame.anchor)
+            && registered.context == scope.frame.look(|frame: &Frame<'_>| frame.anchor())
             && registered.waker == WakerId::of(waker)
     })
 }
