@@ -180,14 +180,14 @@ impl<W: Word, F> Guard<W, F> {
 }
 
 impl<W: Word, F: Future> Future for Guard<W, F> {
-    type Output = (Result<F::Output, Cancelled>, Kept);
+    type Output = Result<(F::Output, Kept), Cancelled>;
 
     #[expect(clippy::inline_always, reason = "that of each level, into that above")]
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let alone = self.word.alone();
         if alone.is_some_and(|context| scope::is_covered_for(context, task.waker())) {
-            self.poll_covered(task).map(|result| (result, Kept::new()))
+            self.poll_covered(task).map_ok(|value| (value, Kept::new()))
         } else {
             self.poll_as_owner(task)
         }
@@ -218,24 +218,25 @@ impl<W: Word, F: Future> Guard<W, F> {
     fn poll_as_owner(
         mut self: Pin<&mut Self>,
         task: &mut Task<'_>,
-    ) -> Poll<(Result<F::Output, Cancelled>, Kept)> {
+    ) -> Poll<Result<(F::Output, Kept), Cancelled>> {
         let waker = task.waker();
         let word = self.as_mut().project().word;
         let (context, mut kept) = (word.held(), word.take_kept());
         let mut new = Owner::of_begun();
         let owner = kept.0.as_mut().map_or(&mut new, |kept| &mut kept.value);
         let polled = owner.poll(context.borrow(), waker, || self.as_mut().poll_covered(task));
+        let is_new = !new.is_empty();
         match polled {
-            Poll::Ready(Ok(result)) => {
-                // Not dropped, which would be a call: mostly there is nothing to drop.
-                if new.is_empty() {
+            Poll::Ready(ended) => {
+                if !is_new {
+                    // Not dropped, which would be a call.
                     std::mem::forget(new);
                 }
-                Poll::Ready((result, kept))
+                let value = ended.and_then(|result| result);
+                Poll::Ready(value.map(|value| (value, kept)))
             }
-            Poll::Ready(Err(cancelled)) => Poll::Ready((Err(cancelled), Kept::new())),
             Poll::Pending => {
-                if !new.is_empty() {
+                if is_new {
                     kept = Kept(Some(Box::new(Loose::new(new))));
                 }
                 self.project().word.keep(kept);

@@ -35,11 +35,11 @@ impl Emitter<'_> {
             quote_spanned! {span=>
                 match __output {
                     #[allow(unreachable_code)]
-                    (::core::result::Result::Ok(__value), __back) => {
+                    ::core::result::Result::Ok((__value, __back)) => {
                         __kept = __back;
                         #value
                     }
-                    (::core::result::Result::Err(__cancelled), _) => #leave,
+                    ::core::result::Result::Err(__cancelled) => #leave,
                 }
             }
         } else {

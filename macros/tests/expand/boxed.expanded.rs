@@ -67,11 +67,11 @@ impl Store for usize {
                         __output => {
                             match __output {
                                 #[allow(unreachable_code)]
-                                (::core::result::Result::Ok(__value), __back) => {
+                                ::core::result::Result::Ok((__value, __back)) => {
                                     __kept = __back;
                                     (__value,).0
                                 }
-                                (::core::result::Result::Err(__cancelled), _) => {
+                                ::core::result::Result::Err(__cancelled) => {
                                     return __leave(
                                         ::cancel_context::private::left(__cancelled, &__SITES[0]),
                                     );
