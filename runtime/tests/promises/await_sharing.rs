@@ -1,7 +1,9 @@
 //! How nested awaits share one registration, and what they do behind other wakers and executors.
 
+use std::cell::Cell;
 use std::future::{pending, poll_fn};
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use futures::future::join_all;
 use futures::stream::{self, FuturesUnordered, StreamExt};
 
 use crate::support::tasks::{HandTask, nested, poll_with, yields};
-use crate::support::wakers::CountingWaker;
+use crate::support::wakers::{ActingWaker, CountingWaker};
 
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -152,6 +154,39 @@ fn awaits_behind_a_waker_of_their_own_register_for_themselves() {
     canceller.cancel();
     assert_eq!((counter.wakes(), task.wakes()), (1, 1));
     assert!(task.run_woken().unwrap().is_err());
+}
+
+// guarantee A4; each behind a waker of its own, the outer ones the first to wait
+#[test]
+fn of_nested_scopes_the_innermost_is_woken_first() {
+    let (context, canceller) = Context::background().with_cancel();
+    let (woken, polls) = (Arc::new(Mutex::new(Vec::new())), Cell::new(0));
+    let waker = |name| {
+        let woken = Arc::clone(&woken);
+        ActingWaker::on_wake(move || woken.lock().unwrap().push(name))
+    };
+    let (middle, inner) = (waker("middle"), waker("inner"));
+    let mut innermost = pin!(context.run(pending::<()>()));
+    let mut nested = pin!(context.run(poll_fn(|_| {
+        if polls.get() > 2 {
+            assert!(poll_with(innermost.as_mut(), &inner).is_pending());
+        }
+        Poll::<()>::Pending
+    })));
+    let mut scope = pin!(context.run(poll_fn(|_| {
+        polls.set(polls.get() + 1);
+        if polls.get() > 1 {
+            assert!(poll_with(nested.as_mut(), &middle).is_pending());
+        }
+        Poll::<()>::Pending
+    })));
+    let outer = waker("outer");
+    for waiters in 1..=3 {
+        assert!(poll_with(scope.as_mut(), &outer).is_pending());
+        assert_eq!(waiting(&context), waiters);
+    }
+    canceller.cancel();
+    assert_eq!(*woken.lock().unwrap(), ["inner", "middle", "outer"]);
 }
 
 // guarantee A4
