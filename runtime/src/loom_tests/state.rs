@@ -1,8 +1,8 @@
 //! The byte that says that a linked context has not ended: announced by those who link it, ended by those
 //! who cancel, taken back by those who go.
 //!
-//! 3 preemptions; 2 with three threads, and in the first one, whose orders with 3 take more minutes than all
-//! other models; 30 s of one core.
+//! 2 or 3 preemptions, 1 or 2 with three threads; 10 s of one core. With one more, as
+//! `LOOM_MAX_PREEMPTIONS` sets it, some take minutes.
 
 use super::{Waiting, check, node, race, race_three};
 use crate::context::Context;
@@ -50,7 +50,7 @@ fn a_node_that_two_announce_while_its_parent_is_cancelled_is_not_live_afterwards
 /// It is unlinked, linked and announced anew while the cancel marks and unlinks it.
 #[test]
 fn a_node_that_is_linked_anew_while_its_parent_is_cancelled_is_not_live_afterwards() {
-    check(3, || {
+    check(2, || {
         let (parent, canceller) = Context::background().with_cancel();
         let (child, _canceller) = parent.with_cancel();
         let goes = Waiting::on(&child);
@@ -73,7 +73,7 @@ fn a_node_that_is_linked_anew_while_its_parent_is_cancelled_is_not_live_afterwar
 /// One who goes unlinks the nodes above, while one who comes relies on their being live.
 #[test]
 fn a_node_below_one_that_is_unlinked_meanwhile_is_not_live_after_a_cancel() {
-    check(2, || {
+    check(1, || {
         let (root, canceller) = Context::background().with_cancel();
         let (middle, _canceller) = root.with_cancel();
         let (one, _canceller) = middle.with_cancel();
