@@ -222,12 +222,18 @@ impl Context {
     pub fn value<T: Any>(&self) -> Option<&T> {
         let mut next = self.node();
         while let Some(node) = next {
-            if let Role::Value(value) = &node.role
-                && let Some(value) = value.get()
-            {
+            if let Some(value) = node.own_value() {
                 return Some(value);
             }
-            next = node.lineage().node();
+            next = match node.up.next_two() {
+                Some((first, second)) => {
+                    if let Some(value) = first.own_value() {
+                        return Some(value);
+                    }
+                    Some(second)
+                }
+                None => node.lineage().node(),
+            };
         }
         None
     }
@@ -328,13 +334,13 @@ impl Context {
     /// Whether one load tells that it has not ended.
     #[inline]
     pub(crate) fn is_live(&self) -> bool {
-        self.node().is_none_or(|node| node.state.is_live())
+        self.node().is_none_or(|node| node.state().is_live())
     }
 
     /// What it knows of its own end.
     #[inline]
     pub(crate) fn state(&self) -> &State {
-        self.node().map_or(&NEVER, |node| &node.state)
+        self.node().map_or(&NEVER, Node::state)
     }
 
     pub(crate) fn left_at(&self, site: &'static Site) -> Option<Cancelled> {

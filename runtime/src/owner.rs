@@ -86,7 +86,7 @@ impl Owner {
                 let frame = Frame::of_owner(context, waker, task, above);
                 // As long as `told` is, there is nothing to do after a poll that ended calm and pending.
                 let (mut state, mut told) = match known {
-                    Some(known) => (&known.node.state, &known.node.state),
+                    Some(known) => (known.node.state(), known.node.state()),
                     None => (context.state(), &NOT_TOLD),
                 };
                 if !(state.is_told() && (known.is_some() || *has_begun)) {

@@ -1,6 +1,6 @@
 //! A handle that is one pointer wide: one of two roots without memory, or a shared value; values that are
-//! set once, as wide ([`once`]); and a slot that lends a value to whatever runs in a closure, without
-//! counting.
+//! set once, as wide ([`once`]); the way up from a node ([`upward`]); and a slot that lends a value to whatever
+//! runs in a closure, without counting.
 //!
 //! The only files with `unsafe`.
 //!
@@ -25,8 +25,10 @@ use std::sync::Arc;
 use std::thread::LocalKey;
 
 pub(crate) use once::{OnceArc, OnceBox};
+pub(crate) use upward::{ONWARD, Upward, Word};
 
 mod once;
+mod upward;
 
 /// The address of the handle that says so.
 pub(crate) const BACKGROUND: usize = 1;

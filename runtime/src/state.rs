@@ -1,4 +1,4 @@
-//! What a node knows of its end without looking upwards: one byte, which every await reads.
+//! What a node knows of its end without looking upwards: a few bits, which every await reads.
 //!
 //! A node that is linked will be told of its end (see [`crate::waiters`]). As long as it was not told,
 //! one load says that it has not ended; all other nodes have to look.
@@ -27,9 +27,10 @@
 //! under that source's lock, so that whoever was told of the cancel finds it unlinked, and looks.
 
 use crate::context::Context;
-use crate::sync::{self, AtomicU8, Ordering};
+use crate::raw::{ONWARD, Word};
+use crate::sync::Ordering;
 
-/// What a look at the byte tells.
+/// What a look at the state tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Known {
     /// It has not ended: it would have been told.
@@ -49,9 +50,10 @@ const LIVE: u8 = 0;
 const ALONE: u8 = 1;
 const TIMED: u8 = 2;
 const LINKED: u8 = 3;
-const PLAIN: u8 = 4;
-const UNLINKED: u8 = 5;
-const ENDED: u8 = 6;
+const UNLINKED: u8 = 4;
+const ENDED: u8 = 5;
+/// A bit of its own, since it is looked at on each level of a walk up.
+const PLAIN: u8 = ONWARD;
 
 /// What a node is while nobody lists it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,28 +83,23 @@ impl Unlisted {
     }
 }
 
-#[derive(Debug)]
-pub(crate) struct State(AtomicU8);
+/// It lies in one word with a part of the way up (see [`crate::raw`]).
+pub(crate) type State = Word;
 
 /// That of what never ends.
-pub(crate) static NEVER: State = State(sync::constant(LIVE));
+pub(crate) static NEVER: State = State::constant(LIVE);
 
 impl State {
     /// That of what has ended.
     pub(crate) const fn of_ended() -> Self {
-        Self(sync::constant(ENDED))
-    }
-
-    /// That of what nobody lists.
-    pub(crate) fn new(unlisted: Unlisted) -> Self {
-        Self(AtomicU8::new(unlisted as u8))
+        Self::constant(ENDED)
     }
 
     /// Whether its lineage tells whether it has ended.
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
         // Relaxed: as in `is_live`.
-        self.0.load(Ordering::Relaxed) == PLAIN
+        self.load(Ordering::Relaxed) == PLAIN
     }
 
     /// Whether there is nothing else to look at: it has not ended.
@@ -110,20 +107,20 @@ impl State {
     pub(crate) fn is_live(&self) -> bool {
         // Relaxed: nothing is read on the strength of it. Whoever has to see an end was told of it by
         // whoever stored it, and then finds the state that was stored before.
-        self.0.load(Ordering::Relaxed) <= ALONE
+        self.load(Ordering::Relaxed) <= ALONE
     }
 
     /// Whether it has not ended as far as it was told, and will be told; of a deadline, when its alarm rings.
     #[inline]
     pub(crate) fn is_told(&self) -> bool {
         // Relaxed: as in `is_live`.
-        self.0.load(Ordering::Relaxed) <= TIMED
+        self.load(Ordering::Relaxed) <= TIMED
     }
 
     #[inline]
     pub(crate) fn get(&self) -> Known {
         // Acquire: who finds `Ended`, finds the end as well.
-        match self.0.load(Ordering::Acquire) {
+        match self.load(Ordering::Acquire) {
             LIVE => Known::Live,
             ALONE => Known::Alone,
             TIMED => Known::Timed,
@@ -135,37 +132,34 @@ impl State {
 
     /// The end was stored.
     pub(crate) fn end(&self) {
-        self.0.store(ENDED, Ordering::Release);
+        self.store_last(ENDED, Ordering::Release);
     }
 
     /// All sources list it now; the caller holds the node's lock.
     pub(crate) fn link(&self) {
-        self.change([ALONE, PLAIN, UNLINKED], LINKED);
+        self.pass([ALONE, PLAIN, UNLINKED], LINKED);
     }
 
     /// All sources list it now, and it will be told, of all but deadlines if `is_timed`; the caller holds the
     /// lock of its source.
     pub(crate) fn link_told(&self, is_timed: bool) {
         let to = if is_timed { TIMED } else { LIVE };
-        self.change([ALONE, PLAIN, UNLINKED], to);
+        self.pass([ALONE, PLAIN, UNLINKED], to);
     }
 
     /// It will be told, of all but deadlines if `is_timed`; the caller holds the node's lock.
     pub(crate) fn announce(&self, is_timed: bool) {
-        self.change([LINKED], if is_timed { TIMED } else { LIVE });
+        self.pass([LINKED], if is_timed { TIMED } else { LIVE });
     }
 
     /// Its sources will not list it any more, if it has any; the caller holds the node's lock.
     pub(crate) fn unlink(&self, unlisted: Unlisted) {
-        self.change([LINKED, LIVE, TIMED], unlisted as u8);
+        self.pass([LINKED, LIVE, TIMED], unlisted as u8);
     }
 
-    fn change<const N: usize>(&self, from: [u8; N], to: u8) {
+    fn pass<const N: usize>(&self, from: [u8; N], to: u8) {
         // Relaxed: the node's lock, and those of its sources, order what depends on it. Not a store, since
         // the end may come meanwhile.
-        let present = self.0.load(Ordering::Relaxed);
-        if from.contains(&present) {
-            let _ = (self.0).compare_exchange(present, to, Ordering::Relaxed, Ordering::Relaxed);
-        }
+        self.change(from, to, Ordering::Relaxed);
     }
 }

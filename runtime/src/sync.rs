@@ -23,7 +23,7 @@ use {for_shuttle as forms, shuttle as primitives};
 #[cfg(not(all(test, any(loom, shuttle))))]
 use {real as forms, std as primitives};
 
-pub(crate) use forms::{AtomicU8, IS_MODELLED, LazyLock, constant, latest, now};
+pub(crate) use forms::{AtomicWord, IS_MODELLED, LazyLock, constant, latest, now};
 #[cfg(all(test, any(loom, shuttle)))]
 pub(crate) use forms::{at, pass};
 pub(crate) use primitives::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};

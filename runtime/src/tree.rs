@@ -16,6 +16,7 @@
 //! 4. Chains are walked by loops, merges with an explicit stack: depth costs no thread stack.
 //! 5. `role` never changes; `lineage` and merged sources are taken by `Drop` only.
 
+use std::any::Any;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use crate::canceller::Cancellers;
 use crate::completion::Completion;
 use crate::context::Context;
 use crate::deadline::{Deadline, Moment};
-use crate::raw::{OnceArc, OnceBox};
+use crate::raw::{OnceArc, OnceBox, Upward};
 use crate::state::{Known, State, Unlisted};
 use crate::sync::{self, Mutex};
 use crate::tick::Tick;
@@ -47,14 +48,14 @@ pub(crate) enum Role {
     All(Box<[Context]>),
 }
 
-/// What is looked at most comes first, so that it lies on one cache line with the counts.
-#[repr(C)]
+/// What is looked at most comes first, so that it lies on one cache line with the counts. Aligned, so that a
+/// state finds room in one word with an address.
+#[repr(C, align(16))]
 pub(crate) struct Node {
-    pub(crate) state: State,
+    /// Its state; and what it was derived from: for values, names and the text.
+    pub(crate) up: Upward,
     /// Set once (invariant 1).
     end: OnceArc<End>,
-    /// What it was derived from: for values, names and the text.
-    lineage: Context,
     /// Who waits, since the first one has; see `waiters` for its lock order, and for the number before.
     pub(crate) links: OnceBox<Mutex<Links>>,
     pub(crate) role: Role,
@@ -69,9 +70,8 @@ impl Node {
     #[inline]
     pub(crate) fn new(lineage: Context, role: Role, unlisted: Unlisted) -> Arc<Self> {
         Arc::new(Self {
-            state: State::new(unlisted),
+            up: Upward::new(unlisted as u8, lineage),
             end: OnceArc::new(),
-            lineage,
             links: OnceBox::new(),
             role,
         })
@@ -83,7 +83,7 @@ impl Node {
             Role::Deadline(_) => Unlisted::Other,
             Role::WithoutCancel => Unlisted::Alone,
             Role::Any(sources) | Role::All(sources) => Unlisted::of_merge(sources),
-            _ => Unlisted::below(&self.lineage),
+            _ => Unlisted::below(self.lineage()),
         }
     }
 
@@ -113,8 +113,14 @@ impl Node {
         }
     }
 
+    #[inline]
+    pub(crate) fn state(&self) -> &State {
+        self.up.state()
+    }
+
+    #[inline]
     pub(crate) fn lineage(&self) -> &Context {
-        &self.lineage
+        self.up.lineage()
     }
 
     /// The contexts whose end is this node's, too.
@@ -122,7 +128,16 @@ impl Node {
         match &self.role {
             Role::Any(sources) | Role::All(sources) => sources,
             Role::WithoutCancel => &[],
-            _ => std::slice::from_ref(&self.lineage),
+            _ => std::slice::from_ref(self.lineage()),
+        }
+    }
+
+    /// The value that it adds, if that is one of type `T`.
+    #[inline]
+    pub(crate) fn own_value<T: Any>(&self) -> Option<&T> {
+        match &self.role {
+            Role::Value(value) => value.get(),
+            _ => None,
         }
     }
 
@@ -155,9 +170,9 @@ impl Node {
     /// Whether it has ended; consults the clock.
     #[inline]
     pub(crate) fn has_ended(&self) -> bool {
-        if self.state.is_live() {
+        if self.state().is_live() {
             false
-        } else if self.state.is_plain() {
+        } else if self.state().is_plain() {
             self.is_plain_found_ended()
         } else {
             self.is_found_ended()
@@ -167,10 +182,7 @@ impl Node {
     /// Mostly nothing above has ended, and most nodes are plain: then one look at each tells.
     #[inline(never)]
     fn is_plain_found_ended(&self) -> bool {
-        match self.first_not_plain() {
-            Some(node) if !node.state.is_live() => self.is_found_ended(),
-            _ => false,
-        }
+        !self.first_not_plain().state().is_live() && self.is_found_ended()
     }
 
     #[cold]
@@ -181,20 +193,16 @@ impl Node {
 
     /// The nearest one, from here on up, that may end otherwise than by a cancel, or knows more.
     #[inline]
-    fn first_not_plain(&self) -> Option<&Self> {
-        let mut node = self;
-        while node.state.is_plain() {
-            node = node.lineage.node()?;
-        }
-        Some(node)
+    fn first_not_plain(&self) -> &Self {
+        Upward::first_to_stay(self)
     }
 
     /// Why it has ended, as far as somebody has found out.
     pub(crate) fn stored_end(&self) -> Option<&End> {
         let end = self.end.get()?;
         // Whoever has stored it may not have come to the next step yet.
-        if self.state.get() != Known::Ended {
-            self.state.end();
+        if self.state().get() != Known::Ended {
+            self.state().end();
         }
         Some(end)
     }
@@ -207,7 +215,7 @@ impl Node {
     fn store(&self, end: Arc<End>) {
         // The first one stands (invariant 1).
         let late = self.end.set(end);
-        self.state.end();
+        self.state().end();
         drop(late);
     }
 
@@ -216,11 +224,8 @@ impl Node {
     fn may_have_ended(&self, moment: &mut Moment, meet: impl Fn(&Self)) -> bool {
         let mut node = self;
         loop {
-            match node.first_not_plain() {
-                Some(next) => node = next,
-                None => return false,
-            }
-            match node.state.get() {
+            node = node.first_not_plain();
+            match node.state().get() {
                 // Stored before it is told: somebody may link this node, and find nothing ended, before the
                 // end comes to it.
                 Known::Ended => return true,
@@ -234,7 +239,7 @@ impl Node {
                 Role::WithoutCancel => return false,
                 _ => {}
             }
-            match node.lineage.node() {
+            match node.lineage().node() {
                 Some(parent) => node = parent,
                 None => return false,
             }
@@ -268,7 +273,7 @@ impl Node {
 
     /// Whether its one source has ended, as is known, and so this node, which is stored. Mostly that is so.
     fn is_settled_by_source(&self, moment: &mut Moment) -> bool {
-        let source = self.lineage.node().filter(|_| !self.is_merge());
+        let source = self.lineage().node().filter(|_| !self.is_merge());
         let is_settled = source.is_some_and(|source| source.stored_end().is_some());
         if is_settled {
             self.work_out(moment);
@@ -318,7 +323,7 @@ impl Node {
         if let Role::Any(sources) | Role::All(sources) = &mut self.role {
             merged.extend(std::mem::take(sources));
         }
-        std::mem::replace(&mut self.lineage, Context::background())
+        self.up.take()
     }
 }
 

@@ -243,7 +243,7 @@ impl Node {
                 .iter()
                 .filter(|listed| matches!(listed, Listed::Waiter(_)));
             let is_leaf =
-                matches!(links.place, Place::Leaf(..)) && self.state.get() != Known::Ended;
+                matches!(links.place, Place::Leaf(..)) && self.state().get() != Known::Ended;
             let callbacks = links.callbacks.as_ref();
             own.count()
                 + callbacks.map_or(0, |callbacks| callbacks.list.len())

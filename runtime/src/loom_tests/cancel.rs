@@ -15,7 +15,7 @@ fn cancel_and_look(canceller: &Canceller, cause: &'static str, below: &[Context]
     canceller.cancel_with(cause);
     for context in below {
         assert!(context.is_cancelled(), "not all below have ended");
-        assert!(!node(context).state.is_live());
+        assert!(!node(context).state().is_live());
     }
     let causes = below.iter().map(Context::cause);
     causes.collect::<Option<_>>().expect("they have ended")
@@ -160,7 +160,7 @@ fn an_end_below_is_never_seen_before_the_one_above() {
                 }
             },
         );
-        assert_eq!(node(&child).state.get(), Known::Ended);
+        assert_eq!(node(&child).state().get(), Known::Ended);
     });
 }
 

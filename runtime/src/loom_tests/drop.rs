@@ -48,10 +48,10 @@ fn two_waiters_that_go_unlink_what_is_above() {
         let (first, second) = (Waiting::on(&one), Waiting::on(&other));
         race(move || drop(first), move || drop(second));
         assert_left(&root);
-        assert_eq!(node(&root).state.get(), Known::Alone);
+        assert_eq!(node(&root).state().get(), Known::Alone);
         for context in [&middle, &one, &other] {
             assert_left(context);
-            assert_eq!(node(context).state.get(), Known::Unlinked);
+            assert_eq!(node(context).state().get(), Known::Unlinked);
         }
     });
 }

@@ -21,7 +21,7 @@ fn a_node_that_is_announced_while_its_parent_is_cancelled_is_not_live_afterwards
             },
             move || Waiting::on(&linked),
         );
-        assert_eq!(node(&child).state.get(), Known::Ended);
+        assert_eq!(node(&child).state().get(), Known::Ended);
         drop(waiting);
     });
 }
@@ -65,7 +65,7 @@ fn a_node_that_is_linked_anew_while_its_parent_is_cancelled_is_not_live_afterwar
                 Waiting::on(&linked)
             },
         );
-        assert_eq!(node(&child).state.get(), Known::Ended);
+        assert_eq!(node(&child).state().get(), Known::Ended);
         drop(waiting);
     });
 }
@@ -102,7 +102,7 @@ fn who_goes_leaves_a_node_that_is_not_live() {
         let goes = Waiting::on(&child);
         let announced = child.clone();
         race(move || drop(goes), move || node(&announced).announce());
-        assert_eq!(node(&child).state.get(), Known::Unlinked);
-        assert_eq!(node(&parent).state.get(), Known::Alone);
+        assert_eq!(node(&child).state().get(), Known::Unlinked);
+        assert_eq!(node(&parent).state().get(), Known::Alone);
     });
 }

@@ -1,6 +1,7 @@
 //! What the handles, cells and words of [`super`] own and give back.
 
-use super::{Handle, Lend, Loose, OnceArc, OnceBox, Slot, Tagged};
+use super::{Handle, Lend, Loose, ONWARD, OnceArc, OnceBox, Slot, Tagged, Upward};
+use crate::context::Context;
 use std::sync::Arc;
 
 #[test]
@@ -107,4 +108,41 @@ fn a_box_may_have_a_number_in_its_place_until_it_is_set() {
     assert_eq!(Arc::strong_count(&counted), 2);
     drop(cell);
     assert_eq!(Arc::strong_count(&counted), 1);
+}
+
+#[test]
+fn a_walk_up_takes_two_levels_at_a_time_and_ends_at_what_hangs_on_a_root() {
+    let (top, _top_canceller) = Context::background().with_cancel();
+    let mut all = vec![top];
+    for level in 0..5 {
+        all.push(all[level].with_name("below"));
+    }
+    let node = |level: usize| all[level].node().expect("it is no root");
+    assert!(node(0).up.next_two().is_none());
+    for level in 1..6 {
+        let (first, second) = node(level).up.next_two().expect("it hangs on a node");
+        assert!(std::ptr::eq(first, node(level - 1)));
+        assert!(std::ptr::eq(second, node(level.saturating_sub(2))));
+        assert!(std::ptr::eq(Upward::first_to_stay(node(level)), node(0)));
+        assert_eq!(node(level).lineage(), &all[level - 1]);
+    }
+}
+
+#[test]
+fn what_has_ended_stays_on_its_way_up_although_it_knows_one_level_only() {
+    let (top, canceller) = Context::background().with_cancel();
+    let (middle, _middle_canceller) = top.with_value(1_u8).with_cancel();
+    let bottom = middle.with_name("bottom");
+    canceller.cancel();
+    assert!(bottom.is_cancelled());
+    let node = bottom.node().expect("it is no root");
+    assert!(node.up.next_two().is_none());
+    assert_eq!(bottom.value::<u8>(), Some(&1));
+    assert_eq!(node.lineage(), &middle);
+}
+
+#[test]
+#[should_panic(expected = "that state takes an address")]
+fn what_hangs_on_a_root_cannot_be_passed_by() {
+    drop(Upward::new(ONWARD, Context::background()));
 }

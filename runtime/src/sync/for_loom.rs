@@ -3,57 +3,59 @@
 use std::marker::PhantomData;
 
 use loom::lazy_static::Lazy;
-use loom::sync::atomic::{self, AtomicPtr, Ordering};
+use loom::sync::atomic::Ordering;
+
+pub(crate) use loom::sync::atomic::AtomicPtr;
 
 pub(crate) use super::clock::{at, now, pass};
 
 /// Whether the cells are those of a model.
 pub(crate) const IS_MODELLED: bool = true;
 
-/// A byte, which loom knows of unless it is a constant: what is in a `static` is of no execution.
+/// A word, which loom knows of unless it is a constant: what is in a `static` is of no execution.
 #[derive(Debug)]
-pub(crate) enum AtomicU8 {
+pub(crate) enum AtomicWord<T> {
     Constant(u8),
-    Shared(atomic::AtomicU8),
+    Shared(AtomicPtr<T>),
 }
 
-/// A byte that is never changed, for a `static`.
-pub(crate) const fn constant(value: u8) -> AtomicU8 {
-    AtomicU8::Constant(value)
+/// A word that is never changed, for a `static`.
+pub(crate) const fn constant<T>(value: u8) -> AtomicWord<T> {
+    AtomicWord::Constant(value)
 }
 
-impl AtomicU8 {
-    pub(crate) fn new(value: u8) -> Self {
-        Self::Shared(atomic::AtomicU8::new(value))
+impl<T> AtomicWord<T> {
+    pub(crate) fn new(value: *mut T) -> Self {
+        Self::Shared(AtomicPtr::new(value))
     }
 
-    fn shared(&self) -> &atomic::AtomicU8 {
+    fn shared(&self) -> &AtomicPtr<T> {
         match self {
             Self::Constant(_) => panic!("a constant was to be changed"),
             Self::Shared(cell) => cell,
         }
     }
 
-    pub(crate) fn load(&self, order: Ordering) -> u8 {
+    pub(crate) fn load(&self, order: Ordering) -> *mut T {
         match self {
-            Self::Constant(value) => *value,
+            Self::Constant(value) => std::ptr::without_provenance_mut(usize::from(*value)),
             Self::Shared(cell) => cell.load(order),
         }
     }
 
     /// As an exchange: loom does not know that a store cannot come between the two halves of one, and
     /// would let both be the last.
-    pub(crate) fn store(&self, value: u8, order: Ordering) {
+    pub(crate) fn store(&self, value: *mut T, order: Ordering) {
         self.shared().swap(value, order);
     }
 
     pub(crate) fn compare_exchange(
         &self,
-        current: u8,
-        new: u8,
+        current: *mut T,
+        new: *mut T,
         success: Ordering,
         failure: Ordering,
-    ) -> Result<u8, u8> {
+    ) -> Result<*mut T, *mut T> {
         self.shared()
             .compare_exchange(current, new, success, failure)
     }

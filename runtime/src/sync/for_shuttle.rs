@@ -2,16 +2,17 @@
 
 use shuttle::lazy_static::Lazy;
 
-pub(crate) use shuttle::sync::atomic::{AtomicPtr, AtomicU8};
+pub(crate) use shuttle::sync::atomic::AtomicPtr;
+pub(crate) use shuttle::sync::atomic::AtomicPtr as AtomicWord;
 
 pub(crate) use super::clock::{at, now, pass};
 
 /// Whether the cells are those of a model.
 pub(crate) const IS_MODELLED: bool = true;
 
-/// A byte that is never changed, for a `static`.
-pub(crate) const fn constant(value: u8) -> AtomicU8 {
-    AtomicU8::new(value)
+/// A word that is never changed, for a `static`.
+pub(crate) const fn constant<T>(value: u8) -> AtomicWord<T> {
+    AtomicWord::new(std::ptr::without_provenance_mut(value as usize))
 }
 
 /// The pointer in a cell that nobody else can reach any more.

@@ -3,14 +3,15 @@
 use std::time::Instant;
 
 pub(crate) use std::sync::LazyLock;
-pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU8};
+pub(crate) use std::sync::atomic::AtomicPtr;
+pub(crate) use std::sync::atomic::AtomicPtr as AtomicWord;
 
 /// Whether the cells are those of a model.
 pub(crate) const IS_MODELLED: bool = false;
 
-/// A byte that is never changed, for a `static`.
-pub(crate) const fn constant(value: u8) -> AtomicU8 {
-    AtomicU8::new(value)
+/// A word that is never changed, for a `static`.
+pub(crate) const fn constant<T>(value: u8) -> AtomicWord<T> {
+    AtomicWord::new(std::ptr::without_provenance_mut(value as usize))
 }
 
 /// The pointer in a cell that nobody else can reach any more.

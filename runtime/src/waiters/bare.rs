@@ -72,7 +72,7 @@ impl Node {
         let Some(mut above) = source.links.get().map(Mutex::lock) else {
             return Err(waiter);
         };
-        let is_timed = match source.state.get() {
+        let is_timed = match source.state().get() {
             Known::Live => matches!(self.role, Role::Deadline(_)),
             Known::Timed => true,
             _ => return Err(waiter),
@@ -93,7 +93,7 @@ impl Node {
         above.roster.push_bare(leaf, alarm);
         // By invariant 3, before anybody relies on its state.
         if self.is_before_end() {
-            self.state.link_told(is_timed);
+            self.state().link_told(is_timed);
         }
         drop(above);
         wake(driver);
@@ -117,7 +117,7 @@ impl Node {
             return false;
         };
         let at = Key::of_number(number);
-        self.state.unlink(self.unlisted());
+        self.state().unlink(self.unlisted());
         let alarm = above.roster.take_alarm(at);
         let removed = above.roster.remove(at);
         self.links.take_number();

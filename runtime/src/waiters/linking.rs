@@ -37,9 +37,9 @@ impl Node {
         };
         let (at, own) = (*at, *own);
         let mut above = source.links().lock();
-        if source.state.get() == Known::Ended {
+        if source.state().get() == Known::Ended {
             // Whoever ends the source may have marked this node as a leaf, and is about to take its waker.
-            self.state.end();
+            self.state().end();
             return;
         }
         let leaf = above.roster.demote(at);
@@ -125,7 +125,7 @@ impl Node {
 
     /// Notes that the node is linked, and sets the alarm of its deadline; the driver to be woken for that.
     fn arm(self: &Arc<Self>, links: &mut Links) -> Option<Waker> {
-        self.state.link();
+        self.state().link();
         match &self.role {
             Role::Deadline(deadline) => deadline.arm(self, &mut links.alarm),
             _ => None,
@@ -135,7 +135,7 @@ impl Node {
     /// Whether it will be told of its end, by whoever cancels it or by a driver, so that nobody who waits
     /// need look. Who is, is so all the way up.
     pub(super) fn is_told(&self) -> bool {
-        matches!(self.state.get(), Known::Live | Known::Timed)
+        matches!(self.state().get(), Known::Live | Known::Timed)
     }
 
     /// Finds out whether this linked node will be told of its end.
@@ -157,7 +157,7 @@ impl Node {
         let is_for_all = matches!(self.role, Role::All(_));
         let mut is_outlived = is_for_all;
         for source in self.waited_sources() {
-            match source.state.get() {
+            match source.state().get() {
                 Known::Live => {}
                 Known::Timed => is_timed = true,
                 Known::Ended if is_for_all => continue,
@@ -166,7 +166,7 @@ impl Node {
             is_outlived = false;
         }
         if !is_outlived {
-            self.state.announce(is_timed);
+            self.state().announce(is_timed);
         }
     }
 
@@ -206,7 +206,7 @@ impl Node {
         if !links.is_linked() {
             return None;
         }
-        self.state.unlink(self.unlisted());
+        self.state().unlink(self.unlisted());
         if let (Role::Deadline(deadline), Some(alarm)) = (&self.role, links.alarm.take()) {
             deadline.disarm(alarm);
         }
@@ -229,7 +229,7 @@ impl Node {
     /// For a node that is dropped while it waits for itself only, for the sake of its future.
     pub(crate) fn unlink_before_drop(&mut self) {
         // Nobody else has it: its state is the last one. The models do not know of that.
-        let is_unlinked = matches!(self.state.get(), Known::Unlinked | Known::Alone);
+        let is_unlinked = matches!(self.state().get(), Known::Unlinked | Known::Alone);
         if self.links.is_set() && (sync::IS_MODELLED || !is_unlinked) {
             self.unlink(self.links().lock());
         }

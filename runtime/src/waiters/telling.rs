@@ -79,7 +79,7 @@ impl Node {
                 let links = node.links().lock();
                 for listed in links.roster.iter() {
                     match listed {
-                        Listed::Leaf(leaf, _) => leaf.state.end(),
+                        Listed::Leaf(leaf, _) => leaf.state().end(),
                         Listed::Child(child) => next.extend(child.upgrade()),
                         Listed::Waiter(_) => {}
                     }
