@@ -123,6 +123,7 @@ mod context;
 mod deadline;
 mod derivation;
 mod derive;
+mod dropping;
 mod exits;
 mod frame;
 mod guard;

@@ -18,7 +18,6 @@
 
 use std::any::Any;
 use std::collections::HashSet;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use crate::cancelled::{Cause, End, Kind, Origin};
@@ -315,38 +314,5 @@ impl Node {
             self.store(End::new(Kind::Cancelled, cause, origin, When::now()));
         }
         self.finish();
-    }
-
-    /// Gives up what it points to; `merged` takes the sources of a merge.
-    fn take_parents(&mut self, merged: &mut Vec<Context>) -> Context {
-        self.unlink_before_drop();
-        if let Role::Any(sources) | Role::All(sources) = &mut self.role {
-            merged.extend(std::mem::take(sources));
-        }
-        self.up.take()
-    }
-}
-
-impl Drop for Node {
-    /// Drops a long chain by a loop (invariant 4): each node that loses its last handle here gives
-    /// up its parents before it is dropped itself.
-    fn drop(&mut self) {
-        let mut merged = Vec::new();
-        let mut panicked = Ok(());
-        let mut next = Some(self.take_parents(&mut merged));
-        while let Some(context) = next {
-            let Some(mut parent) = context.into_arc().and_then(Arc::into_inner) else {
-                next = merged.pop();
-                continue;
-            };
-            next = Some(parent.take_parents(&mut merged));
-            // A value whose `Drop` panics must not keep the rest of the chain in memory.
-            panicked = panicked.and(catch_unwind(AssertUnwindSafe(|| drop(parent))));
-        }
-        if let Err(payload) = panicked
-            && !std::thread::panicking()
-        {
-            resume_unwind(payload);
-        }
     }
 }

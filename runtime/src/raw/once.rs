@@ -77,6 +77,7 @@ impl<T> OnceArc<T> {
 }
 
 impl<T> Drop for OnceArc<T> {
+    #[inline]
     fn drop(&mut self) {
         let pointer = sync::latest(&mut self.pointer);
         if !pointer.is_null() {
@@ -159,6 +160,7 @@ impl<T> OnceBox<T> {
     }
 
     /// Whether it is set, for who has it alone.
+    #[inline]
     pub(crate) fn is_set(&mut self) -> bool {
         let pointer = sync::latest(&mut self.pointer);
         !pointer.is_null() && pointer.addr() & NUMBER == 0
@@ -178,6 +180,7 @@ impl<T> OnceBox<T> {
 }
 
 impl<T> Drop for OnceBox<T> {
+    #[inline]
     fn drop(&mut self) {
         if self.is_set() {
             let pointer = sync::latest(&mut self.pointer);

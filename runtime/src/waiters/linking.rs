@@ -227,10 +227,17 @@ impl Node {
     }
 
     /// For a node that is dropped while it waits for itself only, for the sake of its future.
+    #[inline]
     pub(crate) fn unlink_before_drop(&mut self) {
+        if self.links.is_set() {
+            self.unlink_if_listed();
+        }
+    }
+
+    fn unlink_if_listed(&mut self) {
         // Nobody else has it: its state is the last one. The models do not know of that.
         let is_unlinked = matches!(self.state().get(), Known::Unlinked | Known::Alone);
-        if self.links.is_set() && (sync::IS_MODELLED || !is_unlinked) {
+        if sync::IS_MODELLED || !is_unlinked {
             self.unlink(self.links().lock());
         }
     }
