@@ -10,6 +10,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 
+use crate::raw::Mark;
 use crate::site::Site;
 use crate::sync::{AtomicU64, Ordering};
 use crate::tick::Tick;
@@ -75,6 +76,27 @@ pub enum Origin {
     Signal(&'static str),
 }
 
+impl Origin {
+    /// As what stands for a whole end, if it was one without a cause.
+    pub(crate) fn mark(&self) -> Option<Mark<Location<'static>>> {
+        let (at, is_second) = match *self {
+            Self::Cancelled(place) => (place, false),
+            Self::Dropped(place) => (place, true),
+            _ => return None,
+        };
+        Some(Mark { at, is_second })
+    }
+
+    /// What [`mark`](Self::mark) was made of.
+    pub(crate) fn of_mark(Mark { at, is_second }: &Mark<Location<'static>>) -> Self {
+        if *is_second {
+            Self::Dropped(at)
+        } else {
+            Self::Cancelled(at)
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -101,18 +123,36 @@ pub(crate) struct End {
     sequence: u64,
 }
 
+/// The number of the next end. A plain counter; ends that race have no order to keep.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
 impl End {
     pub(crate) fn new(kind: Kind, cause: Option<Cause>, origin: Origin, when: When) -> Arc<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        // Relaxed: a plain counter; ends that race have no order to keep.
-        let sequence = NEXT.fetch_add(1, Ordering::Relaxed);
         Arc::new(Self {
             kind,
             cause,
             origin,
             when,
-            sequence,
+            // Relaxed: see there.
+            sequence: NEXT.fetch_add(1, Ordering::Relaxed),
         })
+    }
+
+    /// Of a cancel without a cause, which happened when its stamp was made.
+    pub(crate) fn of_stamp(origin: Origin, (at, number): (Tick, u32)) -> Arc<Self> {
+        Arc::new(Self {
+            kind: Kind::Cancelled,
+            cause: None,
+            origin,
+            when: When::at(at),
+            sequence: last_ending_in(number),
+        })
+    }
+
+    /// What a stamp is made of, but for the time.
+    pub(crate) fn next_number() -> u32 {
+        // Relaxed: as in `new`.
+        low_half(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
     pub(crate) fn order(&self) -> (Tick, u64) {
@@ -122,6 +162,21 @@ impl End {
     pub(crate) fn cause(&self) -> Cause {
         self.cause.clone().unwrap_or_else(|| Arc::new(self.kind))
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the other half is left out"
+)]
+fn low_half(number: u64) -> u32 {
+    number as u32
+}
+
+/// The last number given so far that ends in `low`: that of less than 2^32 ends ago.
+fn last_ending_in(low: u32) -> u64 {
+    // Relaxed: as in `End::new`.
+    let next = NEXT.load(Ordering::Relaxed);
+    next.wrapping_sub(u64::from(low_half(next).wrapping_sub(low)))
 }
 
 /// Makes a shared cause; one that is a shared error already is not wrapped again.

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use crate::cancelled::{Cause, Origin, into_cause};
 use crate::context::Context;
-use crate::sync::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{AtomicI64, ModelledU32, Ordering};
+use crate::tick::Tick;
 use crate::tree::Role;
 
 /// Cancels the context it was made with, and all that was derived from it.
@@ -132,61 +133,93 @@ impl Drop for Canceller {
         if cancellers.is_detached() {
             node.release();
         } else {
-            node.cancel(None, Origin::Dropped(cancellers.place));
+            node.cancel(None, Origin::Dropped(cancellers.place()));
         }
     }
 }
 
-/// Who may still cancel a node.
+/// Who may still cancel a node; and, once one of them has without giving a cause, when that was.
 #[derive(Debug)]
 pub(crate) struct Cancellers {
-    count: AtomicUsize,
-    detached: AtomicBool,
+    /// How many they are; and whether they are [`DETACHED`].
+    count: ModelledU32,
+    /// The second half of a stamp, written before the first one.
+    number: ModelledU32,
+    /// Or [`NOT_YET`].
+    at: AtomicI64,
     /// Where the first one was made.
     place: &'static Location<'static>,
 }
 
+const DETACHED: u32 = 1 << 31;
+
+/// No tick is that early.
+const NOT_YET: i64 = i64::MIN;
+
 impl Cancellers {
     pub(crate) fn one(place: &'static Location<'static>) -> Self {
         Self {
-            count: AtomicUsize::new(1),
-            detached: AtomicBool::new(false),
+            count: ModelledU32::new(1),
+            number: ModelledU32::new(0),
+            at: AtomicI64::new(NOT_YET),
             place,
         }
     }
 
     pub(crate) fn add(&self) {
         // Relaxed: whoever clones holds one already, so the count cannot reach zero meanwhile.
-        self.count.fetch_add(1, Ordering::Relaxed);
+        let others = self.count.fetch_add(1, Ordering::Relaxed) & !DETACHED;
+        assert!(others < DETACHED / 2, "so many cancellers find no room");
     }
 
     /// Whether the last one is gone now.
     pub(crate) fn remove(&self) -> bool {
         // Acquire: as below. Only who has one can add another; so nobody changes the count of the last one.
-        if self.count.load(Ordering::Acquire) == 1 && !self.is_detached() {
+        if self.count.load(Ordering::Acquire) == 1 {
             // Relaxed: unless it is detached, whoever asks `may_end_it` finds out from the node's lists.
             self.count.store(0, Ordering::Relaxed);
             return true;
         }
         // AcqRel: the last one sees what the others did before they went, `detach` included.
-        self.count.fetch_sub(1, Ordering::AcqRel) == 1
+        self.count.fetch_sub(1, Ordering::AcqRel) & !DETACHED == 1
     }
 
     pub(crate) fn detach(&self) {
         // Relaxed: ordered by the count, see `remove`.
-        self.detached.store(true, Ordering::Relaxed);
+        self.count.fetch_or(DETACHED, Ordering::Relaxed);
     }
 
     pub(crate) fn is_detached(&self) -> bool {
         // Relaxed: as in `detach`.
-        self.detached.load(Ordering::Relaxed)
+        self.count.load(Ordering::Relaxed) & DETACHED != 0
     }
 
     /// Whether any is left that may end the context, or the last one is just about to.
     pub(crate) fn may_end_it(&self) -> bool {
         // A change, not a load: who removes the last one after this, sees what came before, such as a callback
         // that was added. Release: pairs with `remove`. Acquire: who finds none, sees what the last one did.
-        self.count.fetch_add(0, Ordering::AcqRel) > 0 || !self.is_detached()
+        let count = self.count.fetch_add(0, Ordering::AcqRel);
+        count & !DETACHED > 0 || count & DETACHED == 0
+    }
+
+    pub(crate) fn place(&self) -> &'static Location<'static> {
+        self.place
+    }
+
+    /// Notes when one of them has cancelled; for that one.
+    pub(crate) fn stamp(&self, at: Tick, number: u32) {
+        // Relaxed: goes with the other half.
+        self.number.store(number, Ordering::Relaxed);
+        // Release: pairs with the load in `stamped`.
+        self.at.store(at.nanos(), Ordering::Release);
+    }
+
+    /// When one of them has cancelled, if that was noted yet.
+    pub(crate) fn stamped(&self) -> Option<(Tick, u32)> {
+        // Acquire: who finds the first half finds the second one.
+        let at = self.at.load(Ordering::Acquire);
+        let number = || self.number.load(Ordering::Relaxed);
+        (at != NOT_YET).then(|| (Tick::of_nanos(at), number()))
     }
 }
 

@@ -24,7 +24,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::thread::LocalKey;
 
-pub(crate) use once::{OnceArc, OnceBox};
+pub(crate) use once::{Found, Mark, OnceArc, OnceBox};
 pub(crate) use upward::{ONWARD, Upward, Word};
 
 mod once;

@@ -46,7 +46,7 @@ pub(crate) struct When {
     /// By the clock of the runtime it happened in, or of the system.
     pub(crate) at: Tick,
     /// By the clocks that went otherwise, if it happened outside of a runtime.
-    elsewhere: Vec<(Arc<Timeline>, Tick)>,
+    pub(crate) elsewhere: Vec<(Arc<Timeline>, Tick)>,
 }
 
 impl When {

@@ -15,9 +15,13 @@
 //!    ends are ordered by when they happened.
 //! 4. Chains are walked by loops, merges with an explicit stack: depth costs no thread stack.
 //! 5. `role` never changes; `lineage` and merged sources are taken by `Drop` only.
+//! 6. A cancel without a cause leaves a mark in the place of `end`, which says where it was, and then notes
+//!    when, with the cancellers. Who asks for the end makes it of those: mostly nobody does. Who finds
+//!    the mark before the note takes the present moment: the cancel is still under way. An end that is made stays.
 
 use std::any::Any;
 use std::collections::HashSet;
+use std::panic::Location;
 use std::sync::Arc;
 
 use crate::cancelled::{Cause, End, Kind, Origin};
@@ -25,7 +29,7 @@ use crate::canceller::Cancellers;
 use crate::completion::Completion;
 use crate::context::Context;
 use crate::deadline::{Deadline, Moment};
-use crate::raw::{OnceArc, OnceBox, Upward};
+use crate::raw::{Found, Mark, OnceArc, OnceBox, Upward};
 use crate::state::{Known, State, Unlisted};
 use crate::sync::{self, Mutex};
 use crate::tick::Tick;
@@ -53,8 +57,8 @@ pub(crate) enum Role {
 pub(crate) struct Node {
     /// Its state; and what it was derived from: for values, names and the text.
     pub(crate) up: Upward,
-    /// Set once (invariant 1).
-    end: OnceArc<End>,
+    /// Set once (invariant 1), maybe by a mark before (invariant 6).
+    end: OnceArc<End, Location<'static>>,
     /// Who waits, since the first one has; see `waiters` for its lock order, and for the number before.
     pub(crate) links: OnceBox<Mutex<Links>>,
     pub(crate) role: Role,
@@ -198,7 +202,11 @@ impl Node {
 
     /// Why it has ended, as far as somebody has found out.
     pub(crate) fn stored_end(&self) -> Option<&End> {
-        let end = self.end.get()?;
+        let end = match self.end.look() {
+            Found::Nothing => return None,
+            Found::Mark(mark) => self.end_of(&mark)?,
+            Found::Value(end) => end,
+        };
         // Whoever has stored it may not have come to the next step yet.
         if self.state().get() != Known::Ended {
             self.state().end();
@@ -206,9 +214,25 @@ impl Node {
         Some(end)
     }
 
+    /// The end that its mark stands for, made now (invariant 6).
+    #[cold]
+    #[inline(never)]
+    fn end_of(&self, mark: &Mark<Location<'static>>) -> Option<&End> {
+        if let Role::Cancel(cancellers) = &self.role {
+            let origin = Origin::of_mark(mark);
+            let made = match cancellers.stamped() {
+                Some(stamp) => End::of_stamp(origin, stamp),
+                None => End::new(Kind::Cancelled, None, origin, When::now()),
+            };
+            // Of two who have made it, the first one's counts.
+            drop(self.end.set_marked(mark, made));
+        }
+        self.end.get()
+    }
+
     /// Whether no end was stored. Then whoever stores one later finds the lists that were made before.
     pub(crate) fn is_before_end(&self) -> bool {
-        self.end.look().is_none()
+        self.end.is_before_set()
     }
 
     fn store(&self, end: Arc<End>) {
@@ -310,8 +334,17 @@ impl Node {
 
     /// Ends it, unless it has ended: the earlier end stands. Then wakes whoever waits.
     pub(crate) fn cancel(self: &Arc<Self>, cause: Option<Cause>, origin: Origin) {
-        if self.end().is_none() {
-            self.store(End::new(Kind::Cancelled, cause, origin, When::now()));
+        if self.first_not_plain().state().is_live() || self.end().is_none() {
+            let when = When::now();
+            match (cause, origin.mark(), &self.role) {
+                (None, Some(mark), Role::Cancel(cancellers)) if when.elsewhere.is_empty() => {
+                    if self.end.set_mark(&mark) {
+                        cancellers.stamp(when.at, End::next_number());
+                    }
+                    self.state().end();
+                }
+                (cause, ..) => self.store(End::new(Kind::Cancelled, cause, origin, when)),
+            }
         }
         self.finish();
     }

@@ -22,7 +22,7 @@
 //!    unless that says that the node will be told, at the end after that. Either the taker finds the entry,
 //!    or the lock orders the stored end before the look. Whoever linked a node above looks for that node, too: another one may have registered
 //!    below it and relied on the link while it was made. Who cancels a node without lists takes no lock;
-//!    so who has made them looks at the end by a change of it ([`crate::raw::OnceArc::look`]): either that
+//!    so who has made them looks at the end by a change of it ([`crate::raw::OnceArc::is_before_set`]): either that
 //!    finds the end, or who stores it later finds the lists.
 //! 4. Marking comes first, waking after: when the first waker runs, all of the subtree has ended.
 //!    Wakers below other wakers (members of a `FuturesUnordered`) run before those above them, so

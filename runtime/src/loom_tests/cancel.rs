@@ -184,3 +184,25 @@ fn when_one_of_two_cancels_has_returned_who_came_meanwhile_has_ended() {
         assert_left(&child);
     });
 }
+
+#[test]
+fn all_who_ask_during_a_cancel_without_a_cause_find_one_end_or_none() {
+    check(1, || {
+        let (root, canceller) = Context::background().with_cancel();
+        let (child, _canceller) = root.with_cancel();
+        let (asked, also_asked) = (root.clone(), child.clone());
+        let ((), first, second) = race_three(
+            move || canceller.cancel(),
+            move || node(&asked).end_arc(),
+            move || node(&also_asked).end_arc(),
+        );
+        let end = node(&root).end_arc().expect("it was cancelled");
+        let found = [first, second, node(&child).end_arc()];
+        let found = found.into_iter().flatten();
+        assert!(
+            found
+                .map(|other| Arc::ptr_eq(&other, &end))
+                .all(|same| same)
+        );
+    });
+}

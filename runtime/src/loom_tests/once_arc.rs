@@ -9,9 +9,9 @@ use std::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{check, race, race_three};
-use crate::raw::OnceArc;
+use crate::raw::{Found, Mark, OnceArc};
 
-type Cell = Arc<OnceArc<AtomicUsize>>;
+type Cell = Arc<OnceArc<AtomicUsize, u32>>;
 
 fn set(cell: &Cell, value: usize) -> Option<Arc<AtomicUsize>> {
     cell.set(Arc::new(AtomicUsize::new(value)))
@@ -63,5 +63,36 @@ fn who_sees_that_it_is_set_sees_the_value_and_may_keep_it() {
         if let Some(kept) = kept {
             assert_eq!(Arc::strong_count(&kept), 1, "it went with its cell");
         }
+    });
+}
+
+#[test]
+fn a_mark_gives_way_to_one_value_and_a_value_to_none() {
+    static PLACE: u32 = 0;
+    check(usize::from(u8::MAX), || {
+        let cell = Cell::new(OnceArc::new());
+        let (marks, sets, replaces) = (Arc::clone(&cell), Arc::clone(&cell), Arc::clone(&cell));
+        let mark = || Mark {
+            at: &PLACE,
+            is_second: true,
+        };
+        let (is_marked, refused, replaced) = race_three(
+            move || marks.set_mark(&mark()),
+            move || set(&sets, 1).is_some(),
+            move || {
+                let Found::Mark(mark) = replaces.look() else {
+                    return None;
+                };
+                assert!(std::ptr::eq(mark.at, &raw const PLACE) && mark.is_second);
+                let value = Arc::new(AtomicUsize::new(2));
+                assert!(replaces.set_marked(&mark, value).is_none());
+                replaces.get().map(read)
+            },
+        );
+        assert_eq!(is_marked, refused, "one of them came first");
+        assert!(replaced.is_none_or(|value| value == 2 && is_marked));
+        let found = cell.get().map(read);
+        assert_eq!(found, if is_marked { replaced } else { Some(1) });
+        assert!(!cell.is_before_set());
     });
 }

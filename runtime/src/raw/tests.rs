@@ -59,7 +59,7 @@ fn a_slot_has_what_is_lent_and_gives_it_back_after_a_panic() {
 #[test]
 fn the_first_value_that_is_set_stays_and_is_dropped_with_its_cell() {
     let (first, second) = (Arc::new(1), Arc::new(2));
-    let cell = OnceArc::new();
+    let cell = OnceArc::<_, u32>::new();
     assert!(cell.get().is_none() && cell.get_arc().is_none());
     assert!(cell.set(Arc::clone(&first)).is_none());
     assert_eq!(cell.set(Arc::clone(&second)).as_deref(), Some(&2));

@@ -13,7 +13,7 @@
 //!    under it. While it is there, the source is linked, and its list has the entry.
 //! 2. The waiter of a bare leaf has [`Key::FIRST`], also in the lists that are made later.
 //! 3. Who enters a node so looks at its end after the number is there, by a change of the end
-//!    ([`crate::raw::OnceArc::look`]). Whoever ends the node stores the end, by a change as well, and looks
+//!    ([`crate::raw::OnceArc::is_before_set`]). Whoever ends the node stores the end, by a change as well, and looks
 //!    for lists then. The change that comes second sees the first one, and what was before it: so either the
 //!    one who enters sees the end, or the other one sees the number, and makes the lists.
 

@@ -319,3 +319,32 @@ async fn a_cancel_from_a_thread_without_a_runtime_keeps_the_order_of_events() {
     advance(2 * SECOND).await;
     assert_eq!(cause_of(&child), "parent");
 }
+
+// guarantee B5
+#[tokio::test(start_paused = true)]
+async fn a_cancel_that_nobody_saw_has_the_moment_it_was_called_at() {
+    let (parent, canceller) = Context::background().with_cancel();
+    let [before, after] = [3, 7].map(|seconds| parent.with_timeout(seconds * SECOND));
+    let unrelated = Context::background().with_timeout(4 * SECOND);
+    let last = Context::all([parent.clone(), unrelated]);
+    advance(5 * SECOND).await;
+    canceller.cancel();
+    advance(5 * SECOND).await;
+    assert_eq!(before.err(), Some(Kind::DeadlineExceeded));
+    assert_eq!(after.err(), Some(Kind::Cancelled));
+    assert_eq!(last.err(), Some(Kind::Cancelled));
+}
+
+// guarantee B5
+#[tokio::test(start_paused = true)]
+async fn of_cancels_at_one_instant_that_nobody_saw_the_first_comes_first() {
+    let (early, early_canceller) = Context::background().with_cancel();
+    let (late, late_canceller) = Context::background().with_cancel();
+    let sources = || [late.clone(), early.clone()];
+    let (first, last) = (Context::any(sources()), Context::all(sources()));
+    early_canceller.cancel();
+    drop(late_canceller);
+    let origin = |context: &Context| context.check().unwrap_err().origin().clone();
+    assert!(matches!(origin(&first), Origin::Cancelled(_)));
+    assert!(matches!(origin(&last), Origin::Dropped(_)));
+}
