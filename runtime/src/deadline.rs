@@ -15,9 +15,9 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::cancelled::{Cause, End, Kind, Origin};
-use crate::sync::Mutex;
+use crate::sync::{self, Mutex};
 use crate::tick::Tick;
-use crate::timeline::{Alarm, Timeline, When};
+use crate::timeline::{Alarm, Clock, Home, Timeline, When};
 use crate::tree::Node;
 
 /// A deadline that can be moved, and when it was last: what was moved into the past passes at that moment.
@@ -34,12 +34,10 @@ pub(crate) struct Deadline {
     place: &'static Location<'static>,
 }
 
-/// Most have no cause of their own and cannot be moved; these take no memory but here.
+/// Most have no cause of their own, cannot be moved, and go by the system's clock; these take no memory but
+/// here.
 enum Form {
-    Plain {
-        at: Instant,
-        timeline: Arc<Timeline>,
-    },
+    Plain { at: Instant, home: Home },
     Special(Box<Special>),
 }
 
@@ -47,14 +45,14 @@ struct Special {
     at: Tick,
     /// Instead of `at`, if it can be moved.
     movable: Option<Mutex<Setting>>,
-    timeline: Arc<Timeline>,
+    clock: Clock,
     cause: Option<Cause>,
 }
 
 impl Special {
     #[inline(never)]
     fn passed(&self, moment: &mut Moment) -> Option<Tick> {
-        let now = Tick::of(moment.on(&self.timeline));
+        let now = Tick::of(moment.on(&self.clock));
         match &self.movable {
             None => (self.at <= now).then_some(self.at),
             Some(movable) => {
@@ -69,28 +67,36 @@ impl Deadline {
     pub(crate) fn new(
         (at, since): (Instant, Instant),
         is_movable: bool,
-        timeline: Arc<Timeline>,
+        clock: Clock,
         cause: Option<Cause>,
         place: &'static Location<'static>,
     ) -> Self {
-        let form = if cause.is_none() && !is_movable {
-            Form::Plain { at, timeline }
-        } else {
-            let (at, since) = (Tick::of(at), Tick::of(since));
-            Form::Special(Box::new(Special {
-                at,
-                movable: is_movable.then(|| Mutex::new(Setting { at, since })),
-                timeline,
-                cause,
-            }))
+        let form = match clock {
+            Clock::Real(home) if cause.is_none() && !is_movable => Form::Plain { at, home },
+            _ => {
+                let (at, since) = (Tick::of(at), Tick::of(since));
+                Form::Special(Box::new(Special {
+                    at,
+                    movable: is_movable.then(|| Mutex::new(Setting { at, since })),
+                    clock,
+                    cause,
+                }))
+            }
         };
         Self { form, place }
     }
 
-    fn timeline(&self) -> &Arc<Timeline> {
+    fn timeline(&self) -> Arc<Timeline> {
         match &self.form {
-            Form::Plain { timeline, .. } => timeline,
-            Form::Special(special) => &special.timeline,
+            Form::Plain { home, .. } => home.timeline(),
+            Form::Special(special) => special.clock.timeline(),
+        }
+    }
+
+    fn now(&self) -> Tick {
+        match &self.form {
+            Form::Plain { .. } => Tick::now(),
+            Form::Special(special) => special.clock.now(),
         }
     }
 
@@ -114,14 +120,17 @@ impl Deadline {
     /// When the deadline passed, if it has at `moment`.
     pub(crate) fn passed(&self, moment: &mut Moment) -> Option<Tick> {
         match &self.form {
-            Form::Plain { at, timeline } => (*at <= moment.on(timeline)).then(|| Tick::of(*at)),
+            Form::Plain { at, .. } => (*at <= moment.really()).then(|| Tick::of(*at)),
             Form::Special(special) => special.passed(moment),
         }
     }
 
     /// Whether `at`, when this deadline passed, comes before the `end` of a source.
     pub(crate) fn is_before(&self, at: Tick, end: &End) -> bool {
-        let end_at = end.when.on(self.timeline());
+        let end_at = match &self.form {
+            Form::Plain { .. } => end.when.at,
+            Form::Special(special) => end.when.on(&special.clock),
+        };
         match end.kind {
             Kind::Cancelled => at <= end_at,
             // Of equal deadlines the parent's is the cause.
@@ -145,7 +154,7 @@ impl Deadline {
 
     /// What is left until `at`, by the clock of this deadline.
     pub(crate) fn until(&self, at: Tick) -> Duration {
-        at.since(self.timeline().now())
+        at.since(self.now())
     }
 
     /// Sets the alarm of `node`, whose lock the caller holds, instead of the one that is set; the driver that
@@ -153,7 +162,7 @@ impl Deadline {
     pub(crate) fn arm(&self, node: &Arc<Node>, alarm: &mut Option<Alarm>) -> Option<Waker> {
         // A driver that found the old one due may come here after the deadline was moved.
         if let Some(old) = alarm.take() {
-            self.disarm(old);
+            old.remove();
         }
         let at = self.at();
         if at == Tick::NEVER {
@@ -162,10 +171,6 @@ impl Deadline {
         let (set, driver) = self.timeline().insert(at, Arc::downgrade(node));
         *alarm = Some(set);
         driver
-    }
-
-    pub(crate) fn disarm(&self, alarm: Alarm) {
-        self.timeline().remove(alarm);
     }
 
     /// Moves the deadline of `node`, whose deadline this is, to `to`; false if it was too late.
@@ -181,7 +186,7 @@ impl Deadline {
             let mut links = node.links().lock();
             {
                 let mut setting = movable.lock();
-                let since = self.timeline().now();
+                let since = self.now();
                 if setting.at <= since {
                     return false;
                 }
@@ -210,7 +215,7 @@ impl fmt::Debug for Deadline {
             None => "with_deadline",
             Some(_) => "with_movable_deadline",
         };
-        let (at, now) = (self.at(), self.timeline().now());
+        let (at, now) = (self.at(), self.now());
         if at < now {
             write!(f, "{name}({:?} ago)", now.since(at))
         } else {
@@ -222,16 +227,27 @@ impl fmt::Debug for Deadline {
 /// One look at the clocks, for all deadlines that are compared at a time.
 #[derive(Default)]
 pub(crate) struct Moment {
+    /// The clock of a timeline, or null for that of the system.
     seen: Option<(*const Timeline, Instant)>,
 }
 
 impl Moment {
-    fn on(&mut self, timeline: &Arc<Timeline>) -> Instant {
-        let address = Arc::as_ptr(timeline);
+    fn on(&mut self, clock: &Clock) -> Instant {
+        match clock {
+            Clock::Real(_) => self.really(),
+            Clock::Pausable(timeline) => self.see(Arc::as_ptr(timeline), || clock.instant()),
+        }
+    }
+
+    fn really(&mut self) -> Instant {
+        self.see(std::ptr::null(), sync::now)
+    }
+
+    fn see(&mut self, address: *const Timeline, look: impl FnOnce() -> Instant) -> Instant {
         match self.seen {
             Some((seen, now)) if seen == address => now,
             _ => {
-                let now = timeline.instant();
+                let now = look();
                 self.seen = Some((address, now));
                 now
             }

@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::state::Unlisted;
 use crate::tick::Tick;
-use crate::timeline::Timeline;
+use crate::timeline::Clock;
 use crate::tree::{Node, Role};
 use crate::value::Value;
 
@@ -289,17 +289,17 @@ impl Context {
 
     #[track_caller]
     fn derive_timeout(&self, timeout: Duration, cause: Option<Cause>) -> Self {
-        let (timeline, now) = Timeline::here_and_now();
+        let (clock, now) = Clock::here_and_now();
         let Some(at) = now.checked_add(timeout) else {
             return self.clone();
         };
-        self.derive_until(at, now, false, timeline, cause)
+        self.derive_until(at, now, false, clock, cause)
     }
 
     #[track_caller]
     fn derive_deadline(&self, at: Instant, is_movable: bool, cause: Option<Cause>) -> Self {
-        let (timeline, now) = Timeline::here_and_now();
-        self.derive_until(at, now, is_movable, timeline, cause)
+        let (clock, now) = Clock::here_and_now();
+        self.derive_until(at, now, is_movable, clock, cause)
     }
 
     #[track_caller]
@@ -308,14 +308,14 @@ impl Context {
         at: Instant,
         now: Instant,
         is_movable: bool,
-        timeline: Arc<Timeline>,
+        clock: Clock,
         cause: Option<Cause>,
     ) -> Self {
         if Tick::is_never(at) && !is_movable {
             return self.clone();
         }
         let place = Location::caller();
-        let deadline = Deadline::new((at, now), is_movable, timeline, cause, place);
+        let deadline = Deadline::new((at, now), is_movable, clock, cause, place);
         let context = self.derive_as(Role::Deadline(deadline), Unlisted::Other);
         if at <= now
             && let Some(node) = context.node()

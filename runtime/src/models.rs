@@ -99,7 +99,7 @@ impl Driver {
     /// One that has taken its first turn, so that no thread is started for it.
     pub(crate) fn new() -> Self {
         let mut driver = Self {
-            timeline: Timeline::here(),
+            timeline: Arc::clone(Timeline::system()),
             wakes: Arc::default(),
             known: 0,
             next: None,

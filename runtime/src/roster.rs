@@ -221,7 +221,7 @@ impl List {
     fn push(&mut self, entry: Entry, alarm: Option<Alarm>) {
         self.has_deep |= entry.waiter().is_some_and(|waiter| waiter.depth > 0);
         if alarm.is_some() {
-            self.alarms.resize(self.entries.len(), None);
+            self.alarms.resize_with(self.entries.len(), || None);
             self.alarms.push(alarm);
         }
         self.entries.push(entry);

@@ -5,6 +5,9 @@
 //! contexts made elsewhere. Each has one driver: a task of the runtime ([`driver`]), or a thread
 //! that starts with the first alarm.
 //!
+//! A deadline has a [`Clock`]. Mostly that is the system's, which takes no timeline to look at: then the
+//! deadline keeps the number of its runtime only, and the timeline is looked for when an alarm is set.
+//!
 //! Lock order: `alarms` is the last lock of all, that of the process's timeline after that of another one.
 //! Drivers are woken, and nodes expired, without it.
 //!
@@ -26,50 +29,25 @@ use crate::tick::Tick;
 use crate::tree::Node;
 use crate::waiters::guarded;
 
+mod clock;
 #[cfg(feature = "tokio")]
 mod driver;
 mod wheel;
 
+pub(crate) use clock::{Clock, Home, When};
 use wheel::{Key, Wheel};
 
-/// Where an alarm is kept, for who takes it away.
-#[derive(Clone, Copy)]
+/// An alarm that was set, for who takes it away.
 pub(crate) struct Alarm {
     key: Key,
-    /// Whether it was set when its timeline had stopped, so that the key is one of the process's timeline.
-    is_late: bool,
+    /// Where it was set.
+    timeline: Arc<Timeline>,
 }
 
-/// When something happened, comparable with the deadlines of any timeline.
-#[derive(Debug)]
-pub(crate) struct When {
-    /// By the clock of the runtime it happened in, or of the system.
-    pub(crate) at: Tick,
-    /// By the clocks that went otherwise, if it happened outside of a runtime.
-    pub(crate) elsewhere: Vec<(Arc<Timeline>, Tick)>,
-}
-
-impl When {
-    pub(crate) fn now() -> Self {
-        #[cfg(feature = "tokio")]
-        return driver::when();
-        #[cfg(not(feature = "tokio"))]
-        Self::at(Tick::now())
-    }
-
-    pub(crate) fn at(at: Tick) -> Self {
-        Self {
-            at,
-            elsewhere: Vec::new(),
-        }
-    }
-
-    /// By the clock of `timeline`.
-    pub(crate) fn on(&self, timeline: &Arc<Timeline>) -> Tick {
-        let mut elsewhere = self.elsewhere.iter();
-        elsewhere
-            .find(|(other, _)| Arc::ptr_eq(other, timeline))
-            .map_or(self.at, |(_, at)| *at)
+impl Alarm {
+    /// Takes it away, wherever it is kept by now.
+    pub(crate) fn remove(self) {
+        self.timeline.remove(self.key);
     }
 }
 
@@ -124,27 +102,8 @@ pub(crate) struct Timeline {
 }
 
 impl Timeline {
-    /// The one of the runtime this is called in, or of the process.
-    pub(crate) fn here() -> Arc<Self> {
-        #[cfg(feature = "tokio")]
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            return driver::timeline(&runtime);
-        }
-        Arc::clone(Self::system())
-    }
-
-    /// As [`here`](Self::here), and the time there.
-    pub(crate) fn here_and_now() -> (Arc<Self>, Instant) {
-        let here = Self::here();
-        #[cfg(feature = "tokio")]
-        if here.pausable.is_some() && here.stopped.get().is_none() {
-            return (here, driver::now_here());
-        }
-        let now = here.instant();
-        (here, now)
-    }
-
-    fn system() -> &'static Arc<Self> {
+    /// That of the process.
+    pub(crate) fn system() -> &'static Arc<Self> {
         static SYSTEM: LazyLock<Arc<Timeline>> = LazyLock::new(|| {
             Arc::new(Timeline {
                 #[cfg(feature = "tokio")]
@@ -160,17 +119,15 @@ impl Timeline {
         std::ptr::eq(self, Arc::as_ptr(Self::system()))
     }
 
-    pub(crate) fn now(&self) -> Tick {
+    fn now(&self) -> Tick {
         Tick::of(self.instant())
     }
 
-    /// Now; to be compared with, which takes less than to work out what is left.
     #[cfg_attr(
         not(feature = "tokio"),
         expect(clippy::unused_self, reason = "there is one clock then")
     )]
-    #[inline]
-    pub(crate) fn instant(&self) -> Instant {
+    fn instant(&self) -> Instant {
         #[cfg(feature = "tokio")]
         if let Some(runtime) = &self.pausable {
             return match self.stopped.get() {
@@ -182,17 +139,25 @@ impl Timeline {
     }
 
     /// Sets an alarm for `node`; also gives the driver, if that has to be woken.
-    pub(crate) fn insert(&self, at: Tick, node: Weak<Node>) -> (Alarm, Option<Waker>) {
+    pub(crate) fn insert(self: Arc<Self>, at: Tick, node: Weak<Node>) -> (Alarm, Option<Waker>) {
         let mut alarms = self.alarms.lock();
-        if let Some(stopped) = self.stopped.get() {
+        let (at, timeline) = if let Some(stopped) = self.stopped.get() {
+            (stopped.really(at), Self::system())
+        } else {
+            let (key, driver) = self.insert_into(&mut alarms, at, node);
             drop(alarms);
-            let (key, driver) = Self::system().insert_here(stopped.really(at), node);
-            let is_late = true;
-            return (Alarm { key, is_late }, driver);
-        }
-        let (key, driver) = self.insert_into(&mut alarms, at, node);
-        let is_late = false;
-        (Alarm { key, is_late }, driver)
+            return (
+                Alarm {
+                    key,
+                    timeline: self,
+                },
+                driver,
+            );
+        };
+        drop(alarms);
+        let (key, driver) = timeline.insert_here(at, node);
+        let timeline = Arc::clone(timeline);
+        (Alarm { key, timeline }, driver)
     }
 
     fn insert_here(&self, at: Tick, node: Weak<Node>) -> (Key, Option<Waker>) {
@@ -211,21 +176,19 @@ impl Timeline {
         (key, alarms.driver.clone())
     }
 
-    pub(crate) fn remove(&self, Alarm { key, is_late }: Alarm) {
-        if !is_late {
-            let mut alarms = self.alarms.lock();
-            let removed = alarms.pending.remove(key);
-            if removed.is_some() || self.stopped.get().is_none() {
-                drop(alarms);
-                return;
-            }
-            let Some(moved) = alarms.moved.remove(&key) else {
-                return;
-            };
-            drop(alarms);
-            return Self::system().remove_here(moved);
+    fn remove(&self, key: Key) {
+        let mut alarms = self.alarms.lock();
+        let removed = alarms.pending.remove(key);
+        let moved = if removed.is_none() && self.stopped.get().is_some() {
+            alarms.moved.remove(&key)
+        } else {
+            None
+        };
+        drop(alarms);
+        drop(removed);
+        if let Some(moved) = moved {
+            Self::system().remove_here(moved);
         }
-        Self::system().remove_here(key);
     }
 
     fn remove_here(&self, key: Key) {
@@ -340,13 +303,13 @@ mod tests {
     }
 
     /// One without a driver of its own.
-    fn timeline() -> Timeline {
-        Timeline {
+    fn timeline() -> Arc<Timeline> {
+        Arc::new(Timeline {
             #[cfg(feature = "tokio")]
             pausable: None,
             alarms: Mutex::new(Alarms::default()),
             stopped: OnceLock::new(),
-        }
+        })
     }
 
     fn later(seconds: u64) -> Tick {
@@ -361,13 +324,14 @@ mod tests {
         let node = context.arc().expect("it is no root");
         assert_eq!(timeline.turn(&driver), None);
         let set = |seconds| {
+            let timeline = Arc::clone(&timeline);
             let (alarm, driver) = timeline.insert(later(seconds), Arc::downgrade(&node));
             (alarm, driver.map(Waker::wake).is_some())
         };
         let (first, is_woken) = set(20);
         assert!(is_woken);
         assert!(!set(30).1, "it sleeps until 20");
-        timeline.remove(first);
+        first.remove();
         assert!(!set(25).1, "it looks at 20, in vain");
         assert!(set(10).1);
         assert_eq!(wakes.0.load(Ordering::Relaxed), 2);
@@ -381,16 +345,20 @@ mod tests {
         let timeline = timeline();
         let (context, _canceller) = Context::background().with_cancel();
         let node = context.arc().expect("it is no root");
-        let set = |seconds| timeline.insert(later(seconds), Arc::downgrade(&node)).0;
+        let set = |seconds| {
+            let timeline = Arc::clone(&timeline);
+            timeline.insert(later(seconds), Arc::downgrade(&node)).0
+        };
         let (first, second) = (set(1), set(2));
-        timeline.remove(first);
+        let gone = first.key;
+        first.remove();
         timeline.stop();
         let late = set(3);
         assert_eq!(Arc::weak_count(&node), 2);
-        timeline.remove(first);
+        timeline.remove(gone);
         assert_eq!(Arc::weak_count(&node), 2);
-        timeline.remove(second);
-        timeline.remove(late);
+        second.remove();
+        late.remove();
         assert_eq!(Arc::weak_count(&node), 0);
         assert!(timeline.alarms.lock().moved.is_empty());
     }

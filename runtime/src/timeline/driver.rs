@@ -1,6 +1,6 @@
 //! The driver of a runtime's timeline: one task, as old as the first deadline made there.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -12,11 +12,15 @@ use std::time::Instant;
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 use tokio::time::Sleep;
 
-use super::{Alarms, Timeline, When};
+use super::{Alarms, Clock, Home, Timeline, When};
 use crate::sync::{Mutex, OnceLock};
 use crate::tick::Tick;
 
 thread_local! {
+    /// The runtime whose clock was asked for last on this thread, if that is the system's in any case. Its
+    /// driver was started then.
+    static REAL: Cell<Option<Id>> = const { Cell::new(None) };
+
     /// The timeline that was asked for last on this thread.
     static LAST: RefCell<Option<(Id, Weak<Timeline>)>> = const { RefCell::new(None) };
 }
@@ -105,16 +109,44 @@ fn when_outside() -> When {
     When { at, elsewhere }
 }
 
-pub(super) fn timeline(runtime: &Handle) -> Arc<Timeline> {
+/// The clock of a runtime, whose driver is started if there is none.
+pub(super) fn clock(runtime: &Handle) -> Clock {
     let id = runtime.id();
-    let last = LAST.with_borrow(|last| match last {
-        Some((last, timeline)) if *last == id => timeline.upgrade(),
-        _ => None,
-    });
-    last.unwrap_or_else(|| {
+    if REAL.get() == Some(id) {
+        Clock::Real(Home(Some(id)))
+    } else {
+        clock_of_another(runtime, id)
+    }
+}
+
+/// As [`clock`], of one that was not the last on this thread, or can be paused.
+#[inline(never)]
+fn clock_of_another(runtime: &Handle, id: Id) -> Clock {
+    let timeline = last(id).unwrap_or_else(|| {
         let timeline = find_or_start(runtime, id);
         LAST.set(Some((id, Arc::downgrade(&timeline))));
         timeline
+    });
+    if timeline.pausable.is_some() {
+        return Clock::Pausable(timeline);
+    }
+    REAL.set(Some(id));
+    Clock::Real(Home(Some(id)))
+}
+
+/// The timeline of a runtime, if its driver is there.
+pub(super) fn running(id: Id) -> Option<Arc<Timeline>> {
+    last(id).or_else(|| {
+        let timeline = ALL.lock().get(&id)?.upgrade()?;
+        LAST.set(Some((id, Arc::downgrade(&timeline))));
+        Some(timeline)
+    })
+}
+
+fn last(id: Id) -> Option<Arc<Timeline>> {
+    LAST.with_borrow(|last| match last {
+        Some((last, timeline)) if *last == id => timeline.upgrade(),
+        _ => None,
     })
 }
 

@@ -123,8 +123,8 @@ impl Node {
         self.links.take_number();
         let is_idle = above.is_idle();
         drop(above);
-        if let (Role::Deadline(deadline), Some(alarm)) = (&self.role, alarm) {
-            deadline.disarm(alarm);
+        if let Some(alarm) = alarm {
+            alarm.remove();
         }
         if is_idle {
             Self::unlink_idle(Vec::from_iter(self.only_source().as_deref().cloned()));

@@ -207,8 +207,8 @@ impl Node {
             return None;
         }
         self.state().unlink(self.unlisted());
-        if let (Role::Deadline(deadline), Some(alarm)) = (&self.role, links.alarm.take()) {
-            deadline.disarm(alarm);
+        if let Some(alarm) = links.alarm.take() {
+            alarm.remove();
         }
         let (key, keys) = match std::mem::take(&mut links.place) {
             Place::Unlinked => (None, Box::default()),
