@@ -334,7 +334,7 @@ impl Node {
 
     /// Ends it, unless it has ended: the earlier end stands. Then wakes whoever waits.
     pub(crate) fn cancel(self: &Arc<Self>, cause: Option<Cause>, origin: Origin) {
-        if self.first_not_plain().state().is_live() || self.end().is_none() {
+        if self.end().is_none() {
             let when = When::now();
             match (cause, origin.mark(), &self.role) {
                 (None, Some(mark), Role::Cancel(cancellers)) if when.elsewhere.is_empty() => {
