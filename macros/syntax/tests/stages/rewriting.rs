@@ -28,11 +28,11 @@ fn an_await_is_one_match_on_a_guarded_future() {
         ).await {
             __output => match __output {
                 #[allow(unreachable_code)]
-                (::core::result::Result::Ok(__value), __back) => {
+                ::core::result::Result::Ok((__value, __back)) => {
                     __kept = __back;
                     (__value,).0
                 }
-                (::core::result::Result::Err(__cancelled), _) => return __leave(
+                ::core::result::Result::Err(__cancelled) => return __leave(
                     ::cancel_context::private::left(__cancelled, &__SITES[0])
                 ),
             },
@@ -140,7 +140,7 @@ fn on_cancel_sees_what_happened() {
     );
     assert!(
         output.contains(&text(quote! {
-            (::core::result::Result::Err(__cancelled), _) => {
+            ::core::result::Result::Err(__cancelled) => {
                 let cancelled = ::cancel_context::private::left(__cancelled, &__SITES[0]);
                 let _ = &cancelled;
                 #[allow(unreachable_code, clippy::diverging_sub_expression)]
