@@ -141,22 +141,16 @@ impl Timeline {
     /// Sets an alarm for `node`; also gives the driver, if that has to be woken.
     pub(crate) fn insert(self: Arc<Self>, at: Tick, node: Weak<Node>) -> (Alarm, Option<Waker>) {
         let mut alarms = self.alarms.lock();
-        let (at, timeline) = if let Some(stopped) = self.stopped.get() {
-            (stopped.really(at), Self::system())
-        } else {
+        let Some(stopped) = self.stopped.get() else {
             let (key, driver) = self.insert_into(&mut alarms, at, node);
             drop(alarms);
-            return (
-                Alarm {
-                    key,
-                    timeline: self,
-                },
-                driver,
-            );
+            let timeline = self;
+            return (Alarm { key, timeline }, driver);
         };
+        let at = stopped.really(at);
         drop(alarms);
+        let timeline = Arc::clone(Self::system());
         let (key, driver) = timeline.insert_here(at, node);
-        let timeline = Arc::clone(timeline);
         (Alarm { key, timeline }, driver)
     }
 
