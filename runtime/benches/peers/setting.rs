@@ -39,8 +39,9 @@ impl Timers {
             context.cancelled().await;
         });
         let earlier = hand::wait(earlier);
-        // Until the worker has armed both, and sleeps.
-        thread::sleep(Duration::from_millis(20));
+        // The one worker arms both before it comes to this one, which is due last of all that is to be done.
+        let last = runtime.spawn(tokio::time::sleep(Duration::from_millis(1)));
+        runtime.block_on(last).expect("it sleeps, and no more");
         drop(entered);
         Self {
             runtime,
