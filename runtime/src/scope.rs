@@ -11,7 +11,7 @@
 //! every await looks, innermost first. So one comparison is all that a pending await costs.
 //!
 //! A frame ([`crate::frame`]) lies on the stack of the owner, and is lent. What each await looks at, the frame
-//! and a byte that says whether the context may have ended ([`crate::state`]), is in one cache line without a
+//! and where it says whether the context may have ended ([`crate::state`]), is in one cache line without a
 //! destructor, so that reaching it costs one offset.
 //!
 //! Invariants:

@@ -1,6 +1,6 @@
 //! Contexts that are derived, and linked by those who wait below, while one above is cancelled.
 //!
-//! 3 preemptions, 1 with three threads; 20 s of one core.
+//! 3 preemptions, 1 with three threads; 2 minutes of one core.
 
 use super::{Waiting, assert_left, check, race, race_three};
 use crate::cancelled::Kind;
