@@ -70,6 +70,13 @@ pub(crate) struct Roster {
 #[derive(Default)]
 pub(crate) struct Next(u64);
 
+impl Next {
+    /// As a number, the largest one if it is none.
+    pub(crate) fn number(&self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
 #[derive(Default)]
 struct List {
     gaps: usize,

@@ -27,9 +27,7 @@ pub(crate) use forms::{AtomicWord, IS_MODELLED, LazyLock, constant, latest, now}
 #[cfg(all(test, any(loom, shuttle)))]
 pub(crate) use forms::{at, pass};
 pub(crate) use primitives::sync::atomic::AtomicU32 as ModelledU32;
-#[cfg(all(test, any(loom, shuttle)))]
-pub(crate) use primitives::sync::atomic::AtomicUsize;
-pub(crate) use primitives::sync::atomic::{AtomicI64, AtomicPtr, Ordering};
+pub(crate) use primitives::sync::atomic::{AtomicI64, AtomicPtr, AtomicUsize, Ordering};
 pub(crate) use primitives::sync::{Condvar, MutexGuard};
 pub(crate) use primitives::thread;
 // Counters.

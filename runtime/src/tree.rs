@@ -31,11 +31,11 @@ use crate::context::Context;
 use crate::deadline::{Deadline, Moment};
 use crate::raw::{Found, Mark, OnceArc, OnceBox, Upward};
 use crate::state::{Known, State, Unlisted};
-use crate::sync::{self, Mutex};
+use crate::sync;
 use crate::tick::Tick;
 use crate::timeline::When;
 use crate::value::Value;
-use crate::waiters::Links;
+use crate::waiters::Lists;
 
 /// What a node adds to what it was derived from.
 pub(crate) enum Role {
@@ -60,7 +60,7 @@ pub(crate) struct Node {
     /// Set once (invariant 1), maybe by a mark before (invariant 6).
     end: OnceArc<End, Location<'static>>,
     /// Who waits, since the first one has; see `waiters` for its lock order, and for the number before.
-    pub(crate) links: OnceBox<Mutex<Links>>,
+    pub(crate) links: OnceBox<Lists>,
     pub(crate) role: Role,
 }
 

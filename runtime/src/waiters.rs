@@ -32,14 +32,17 @@
 //! 6. A leaf has ended when its source has: it has no other one. So it is marked under its source's lock,
 //!    without a look at it; why it has ended is found out by who asks. Nor does its waker move any more
 //!    then, between the marking and the taking.
+//! 7. Up to which key the waiters were taken is told outside of the lock, so that those who go because of the
+//!    end need not take it. They leave nothing to be done: whoever takes waiters has unlinked the node before;
+//!    and whoever links it again after that finds the end, and unlinks it (`complete_link`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::callbacks::Callback;
-use crate::roster::{Key, Listed, Roster, Waiter};
+use crate::roster::{Key, Listed, Next, Roster, Waiter};
 use crate::state::Known;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
 use crate::timeline::Alarm;
 use crate::tree::Node;
 
@@ -77,6 +80,36 @@ pub(crate) struct Links {
 
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<Links>() <= 80);
+
+/// The lists of a node behind their lock, and what is known of them without it.
+#[derive(Default)]
+pub(crate) struct Lists {
+    links: Mutex<Links>,
+    /// The keys below it have nobody in the roster any more, since all were taken who were to be woken.
+    taken: AtomicUsize,
+}
+
+impl Lists {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Links> {
+        self.links.lock()
+    }
+
+    /// Whether the waiter of `key` was taken to be woken.
+    fn was_taken(&self, key: Key) -> bool {
+        // Relaxed: nothing is read on the strength of it.
+        let taken = self.taken.load(Ordering::Relaxed);
+        key.number().is_some_and(|key| key < taken)
+    }
+
+    /// Takes some more waiters from `next` on; false if there was none.
+    fn take_some(&self, next: &mut Next, waiters: &mut Vec<Waiter>) -> bool {
+        let mut links = self.lock();
+        let went_on = links.roster.take_some(next, waiters);
+        // Relaxed: as in `was_taken`. A maximum, since another one who takes may be ahead.
+        self.taken.fetch_max(next.number(), Ordering::Relaxed);
+        went_on
+    }
+}
 
 #[derive(Default)]
 struct Callbacks {
@@ -181,6 +214,10 @@ impl Node {
             None if self.leave_bare() => return,
             None => self.links(),
         };
+        // By invariant 7: mostly who goes after the end does so.
+        if links.was_taken(key) {
+            return;
+        }
         let mut links = links.lock();
         if matches!(links.place, Place::Leaf(_, own) if own == key) {
             drop(self.unlink(links));

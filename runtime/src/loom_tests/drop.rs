@@ -38,6 +38,25 @@ fn two_waiters_that_go_leave_nothing_behind() {
     });
 }
 
+/// It may come between the end and the taking of the list, and be in what is taken.
+#[test]
+fn who_comes_and_goes_during_a_cancel_leaves_nothing_behind() {
+    check(3, || {
+        let (root, canceller) = Context::background().with_cancel();
+        let (child, _canceller) = root.with_cancel();
+        let mut stays = Waiting::on(&child);
+        let waited_for = child.clone();
+        race(
+            move || canceller.cancel(),
+            move || drop(Waiting::on(&waited_for)),
+        );
+        stays.assert_told();
+        drop(stays);
+        assert_left(&root);
+        assert_left(&child);
+    });
+}
+
 #[test]
 fn two_waiters_that_go_unlink_what_is_above() {
     check(3, || {

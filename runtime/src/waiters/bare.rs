@@ -20,7 +20,7 @@
 use std::sync::Arc;
 
 use super::linking::wake;
-use super::{Links, Place};
+use super::{Links, Lists, Place};
 use crate::roster::{Key, Listed, Roster, Waiter};
 use crate::state::Known;
 use crate::sync::{Mutex, MutexGuard};
@@ -29,21 +29,21 @@ use crate::tree::{Node, Role};
 /// Lists, made when they are needed.
 impl Node {
     /// Who waits here, if anybody has.
-    pub(crate) fn present_links(&self) -> Option<&Mutex<Links>> {
+    pub(crate) fn present_links(&self) -> Option<&Lists> {
         // One look: what is a number now may be none at the next one.
         self.links.is_taken().then(|| self.links())
     }
 
     /// As [`present_links`](Self::present_links), made if need be. Whoever holds locks holds those of
     /// descendants only.
-    pub(crate) fn links(&self) -> &Mutex<Links> {
+    pub(crate) fn links(&self) -> &Lists {
         self.links.get().unwrap_or_else(|| self.make_links())
     }
 
     /// Makes them, unless another one has.
     #[inline(never)]
-    pub(super) fn make_links(&self) -> &Mutex<Links> {
-        let mut links = Box::<Mutex<Links>>::default();
+    pub(super) fn make_links(&self) -> &Lists {
+        let mut links = Box::<Lists>::default();
         loop {
             links = match self.links.set(None, links) {
                 Ok(made) => return made,
@@ -53,9 +53,9 @@ impl Node {
                 return present;
             }
             if let Some((mut above, number)) = self.bare() {
-                let of_bare = Links::of_bare(number, &mut above.roster);
+                let of_bare = Lists::of_bare(number, &mut above.roster);
                 // Under that lock nobody else sets it.
-                let made = self.links.set(Some(number), Box::new(Mutex::new(of_bare)));
+                let made = self.links.set(Some(number), Box::new(of_bare));
                 return made.unwrap_or_else(|_| unreachable!("the number is there"));
             }
         }
@@ -69,7 +69,7 @@ impl Node {
         let Some(source) = self.only_source() else {
             return Err(waiter);
         };
-        let Some(mut above) = source.links.get().map(Mutex::lock) else {
+        let Some(mut above) = source.links.get().map(Lists::lock) else {
             return Err(waiter);
         };
         let is_timed = match source.state().get() {
@@ -145,7 +145,7 @@ impl Node {
     }
 }
 
-impl Links {
+impl Lists {
     /// Those of a node that was a bare leaf.
     fn of_bare(number: usize, above: &mut Roster) -> Self {
         let at = Key::of_number(number);
@@ -153,11 +153,15 @@ impl Links {
         let mut roster = Roster::default();
         // By invariant 2.
         let own = roster.reserve();
-        Self {
+        let links = Links {
             place: Place::Leaf(at, own),
             roster,
             callbacks: None,
             alarm,
+        };
+        Self {
+            links: Mutex::new(links),
+            ..Self::default()
         }
     }
 }

@@ -47,7 +47,7 @@ impl Node {
     /// Wakes those who are left, and have no owner above them; some at a time, since they may be a million.
     fn wake_others(&self, some: &mut Vec<Waiter>) {
         let mut next = Next::default();
-        while self.links().lock().roster.take_some(&mut next, some) {
+        while self.links().take_some(&mut next, some) {
             wake(some);
         }
     }
