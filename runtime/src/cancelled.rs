@@ -229,9 +229,9 @@ impl Cancelled {
     }
 
     /// Says where it was left, unless that is known.
-    pub(crate) fn left_at(mut self, site: &'static Site) -> Self {
+    pub(crate) fn left_at(mut self, left: Left) -> Self {
         if let Some(report) = Arc::get_mut(&mut self.0) {
-            report.left.get_or_insert(Left::Site(site));
+            report.left.get_or_insert(left);
         }
         self
     }

@@ -15,7 +15,7 @@ use std::ops::Deref;
 
 use crate::implicit::{Await, Left, Parked, Returning, is_over};
 use crate::leaving::FromCancelled;
-use crate::site::Site;
+use crate::site::{At, Site};
 
 /// How a function is left at one of its awaits.
 pub trait Exit {
@@ -116,8 +116,8 @@ macro_rules! awaits {
 
             /// The future around an await that has begun.
             #[inline]
-            pub const fn guard<F>(self, (): (), future: F) -> Await<F, Self> {
-                Await::new(future)
+            pub const fn guard<F, S: At>(self, (): (), future: F, site: S) -> Await<F, Self, S> {
+                Await::new(future, site)
             }
         })*
     };

@@ -22,6 +22,7 @@ use crate::memory::{self, Key};
 use crate::owner::Owner;
 use crate::raw::{Loose, Tagged};
 use crate::scope;
+use crate::site::At;
 use crate::watch;
 
 type Keepsake = Loose<Context, Owner>;
@@ -161,25 +162,27 @@ impl Word for Holding {
 pin_project! {
     /// An await of an annotated function; made by the attribute.
     #[must_use = "futures do nothing unless polled"]
-    pub struct Guard<W, F> {
+    pub struct Guard<W, F, S> {
         // Dropped first, so that this is not done in a second place, where the drop of the word unwinds.
         #[pin]
         future: F,
         word: W,
+        site: S,
     }
 }
 
-impl<W: Word, F> Guard<W, F> {
+impl<W: Word, F, S> Guard<W, F, S> {
     #[inline]
-    pub(crate) fn new(context: impl Hold<Word = W>, future: F, kept: Kept) -> Self {
+    pub(crate) fn new(context: impl Hold<Word = W>, future: F, kept: Kept, site: S) -> Self {
         Self {
             word: context.word(kept),
             future,
+            site,
         }
     }
 }
 
-impl<W: Word, F: Future> Future for Guard<W, F> {
+impl<W: Word, F: Future, S: At> Future for Guard<W, F, S> {
     type Output = Result<(F::Output, Kept), Cancelled>;
 
     #[expect(clippy::inline_always, reason = "that of each level, into that above")]
@@ -194,7 +197,7 @@ impl<W: Word, F: Future> Future for Guard<W, F> {
     }
 }
 
-impl<W: Word, F: Future> Guard<W, F> {
+impl<W: Word, F: Future, S: At> Guard<W, F, S> {
     /// Polls itself in a frame that covers it.
     #[expect(clippy::inline_always, reason = "both calls are the body of a poll")]
     #[inline(always)]
@@ -207,7 +210,7 @@ impl<W: Word, F: Future> Guard<W, F> {
         let this = self.project();
         match this.future.poll(task) {
             Poll::Ready(value) => Poll::Ready(Ok(value)),
-            Poll::Pending if scope::is_calm_for(task.waker()) => Poll::Pending,
+            Poll::Pending if scope::stays_calm(task.waker(), *this.site) => Poll::Pending,
             Poll::Pending => look_closely(key, before, this.word.context(), task.waker())
                 .map_or(Poll::Pending, |cancelled| Poll::Ready(Err(cancelled))),
         }
@@ -258,7 +261,7 @@ fn look_closely(key: Key, before: u64, context: &Context, waker: &Waker) -> Opti
     None
 }
 
-impl<W, F> fmt::Debug for Guard<W, F> {
+impl<W, F, S> fmt::Debug for Guard<W, F, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Guard")
     }

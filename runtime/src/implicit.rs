@@ -33,7 +33,7 @@ use crate::frame::WakerId;
 use crate::leaving::FromCancelled;
 use crate::memory::{self, Key};
 use crate::scope;
-use crate::site::Site;
+use crate::site::{At, Site};
 use crate::watch::{self, Standing};
 
 /// The context has ended, so the await is left; or one below, if that one was parked.
@@ -112,35 +112,38 @@ fn look_before(site: &'static Site, parks: bool) -> bool {
 pin_project! {
     /// An await whose context is the current one; made by the attribute.
     #[must_use = "futures do nothing unless polled"]
-    pub struct Await<F, E> {
+    pub struct Await<F, E, S> {
         #[pin]
         future: F,
         exit: PhantomData<fn() -> E>,
+        site: S,
     }
 
 }
 
-impl<F, E> Await<F, E> {
+impl<F, E, S> Await<F, E, S> {
     #[inline]
-    pub(crate) const fn new(future: F) -> Self {
+    pub(crate) const fn new(future: F, site: S) -> Self {
         Self {
             future,
             exit: PhantomData,
+            site,
         }
     }
 }
 
-impl<F: Future, E: Exit> Future for Await<F, E> {
+impl<F: Future, E: Exit, S: At> Future for Await<F, E, S> {
     type Output = Result<F::Output, Over>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let key = Key::of(&*self);
         let before = scope::epoch();
-        if let Poll::Ready(value) = self.project().future.poll(task) {
+        let this = self.project();
+        if let Poll::Ready(value) = this.future.poll(task) {
             return Poll::Ready(Ok(value));
         }
-        if scope::is_calm_for(task.waker()) {
+        if scope::stays_calm(task.waker(), *this.site) {
             return Poll::Pending;
         }
         match look_closely(key, before, task.waker(), E::PARKS) {
@@ -236,7 +239,7 @@ impl<T> Future for Parked<T> {
     }
 }
 
-impl<F, E> fmt::Debug for Await<F, E> {
+impl<F, E, S> fmt::Debug for Await<F, E, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Await")
     }

@@ -7,7 +7,7 @@ pub use crate::exits::{Leave, Returns};
 pub use crate::guard::{Guard, Hold, Kept};
 pub use crate::implicit::{Await, Left, Over, Parked, Returning};
 pub use crate::shield::Shield;
-pub use crate::site::Site;
+pub use crate::site::{At, Noted, Site};
 
 #[cfg(feature = "tokio")]
 pub use crate::spawned::Spawned;
@@ -73,8 +73,13 @@ pub fn hold<C: AsContext>(context: &C) -> C::Held {
 
 /// The future around an await; gives back what the next one is to be given.
 #[inline]
-pub fn guard<C: Hold, F: Future>(context: C, future: F, kept: Kept) -> Guard<C::Word, F> {
-    Guard::new(context, future, kept)
+pub fn guard<C: Hold, F: Future, S: At>(
+    context: C,
+    future: F,
+    kept: Kept,
+    site: S,
+) -> Guard<C::Word, F, S> {
+    Guard::new(context, future, kept, site)
 }
 
 /// The error of a function that is left at `site`, unless an await below has been.
@@ -82,7 +87,7 @@ pub fn guard<C: Hold, F: Future>(context: C, future: F, kept: Kept) -> Guard<C::
 #[inline(never)]
 #[must_use]
 pub fn left(cancelled: Cancelled, site: &'static Site) -> Cancelled {
-    cancelled.left_at(site)
+    cancelled.left_at(crate::cancelled::Left::Site(site))
 }
 
 /// The check as an await begins whose context is the current one, in code without a value to leave
@@ -95,8 +100,14 @@ pub fn is_over(site: &'static Site) -> bool {
 
 /// The future around that await.
 #[inline]
-pub const fn around<F>((): (), future: F) -> Await<F, Unwound> {
-    Await::new(future)
+pub const fn around<F, S: At>((): (), future: F, site: S) -> Await<F, Unwound, S> {
+    Await::new(future, site)
+}
+
+/// The future around an await that only says where it is pending.
+#[inline]
+pub const fn at<F, S: At>(future: F, site: S) -> Noted<F, S> {
+    Noted::new(future, site)
 }
 
 /// What follows such code that was left.

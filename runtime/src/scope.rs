@@ -45,7 +45,7 @@ use crate::context::Context;
 use crate::frame::{Frame, OUTERMOST, WakerId};
 use crate::memory::{Memory, Used};
 use crate::raw::{Slot, with_local};
-use crate::site::Site;
+use crate::site::{At, Site};
 use crate::state::{NEVER, State};
 use crate::sync::Ordering;
 
@@ -76,6 +76,8 @@ pub(crate) struct Scope {
     pub(crate) frame: Slot<Frame<'static>>,
     /// The number of the last event (invariant 3).
     pub(crate) epoch: Cell<u64>,
+    /// The innermost await that was pending first in this poll, of those that were (see [`crate::site`]).
+    pub(crate) pending: Cell<Option<&'static Site>>,
     /// Whether there may be anything in `shielded` or in a memory, so that the end of a poll has to look.
     pub(crate) is_unusual: Cell<bool>,
     /// The number of the last shield.
@@ -93,6 +95,7 @@ thread_local! {
             state: Slot::new(&NEVER),
             frame: Slot::new(&OUTERMOST),
             epoch: Cell::new(0),
+            pending: Cell::new(None),
             is_unusual: Cell::new(false),
             shielded: Cell::new(0),
             parked: Cell::new(Parked { epoch: 0, site: None }),
@@ -169,6 +172,14 @@ impl Scope {
         trusted % TRUST != TRUST - 1
     }
 
+    /// Notes that the await there is pending, unless one below it was noted.
+    #[inline]
+    pub(crate) fn note(&self, site: impl At) {
+        if self.pending.get().is_none() {
+            self.pending.set(Some(site()));
+        }
+    }
+
     /// The depth of the topmost frame.
     pub(crate) fn depth(&self) -> u32 {
         self.frame.look(|frame: &Frame<'_>| frame.depth())
@@ -237,10 +248,13 @@ pub(crate) fn epoch() -> u64 {
     with(|scope| scope.epoch.get())
 }
 
-/// Whether an await that is pending behind `waker`, whose context is the current one, need not look.
+/// Notes that an await is pending behind `waker`, whose context is the current one; whether it need not look.
 #[inline]
-pub(crate) fn is_calm_for(waker: &Waker) -> bool {
-    with(|scope| scope.frame.look(|frame| frame.is_calm_for(waker)))
+pub(crate) fn stays_calm(waker: &Waker, site: impl At) -> bool {
+    with(|scope| {
+        scope.note(site);
+        scope.frame.look(|frame| frame.is_calm_for(waker))
+    })
 }
 
 /// Whether `context` has ended, as an await begins.

@@ -2,10 +2,19 @@
 //!
 //! The attribute emits one `static` per await, so a site has an identity for the whole process:
 //! its address, and across runs its place.
+//!
+//! Each await that is pending says so to its thread; the first to do so in a poll is the innermost one. Who polls
+//! a task asks for it afterwards, and so can say where the task is.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context as Task, Poll};
+
+use pin_project_lite::pin_project;
+
+use crate::scope;
 
 /// An await of an annotated function: its place, its text and the function it is in.
 ///
@@ -135,6 +144,57 @@ impl Site {
 
     fn identity(&self) -> (&'static str, u32, u32, &'static str) {
         (self.file(), self.line(), self.column(), self.function)
+    }
+}
+
+/// Where an await is. A function, since that takes no room in the await's future.
+pub trait At: Fn() -> &'static Site + Copy {}
+
+impl<S: Fn() -> &'static Site + Copy> At for S {}
+
+/// Runs the poll of a task, and gives the innermost await that was pending in it.
+#[cfg(feature = "tokio")]
+pub(crate) fn noted<R>(poll: impl FnOnce() -> R) -> (R, Option<&'static Site>) {
+    let above = scope::with(|scope| scope.pending.take());
+    let polled = poll();
+    let pending = scope::with(|scope| scope.pending.replace(above));
+    (polled, pending)
+}
+
+pin_project! {
+    /// An await that only says where it is pending; made by the attribute.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Noted<F, S> {
+        #[pin]
+        future: F,
+        site: S,
+    }
+}
+
+impl<F, S> Noted<F, S> {
+    #[inline]
+    pub(crate) const fn new(future: F, site: S) -> Self {
+        Self { future, site }
+    }
+}
+
+impl<F: Future, S: At> Future for Noted<F, S> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let polled = this.future.poll(task);
+        if polled.is_pending() {
+            scope::with(|scope| scope.note(*this.site));
+        }
+        polled
+    }
+}
+
+impl<F, S> fmt::Debug for Noted<F, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Noted")
     }
 }
 

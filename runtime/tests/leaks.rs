@@ -166,7 +166,7 @@ async fn implicit_await() {
     let over = if is_over(&SITE) {
         Over::here()
     } else {
-        let left = around((), pending::<()>()).await;
+        let left = around((), pending::<()>(), || &SITE).await;
         left.expect_err("nothing else ends it")
     };
     match unwind(over.at(&SITE)).await {}

@@ -120,6 +120,7 @@ impl<'a> Emitter<'a> {
     ///     CHECK,
     ///     ::core::future::IntoFuture::into_future(pool.acquire()),
     ///     __kept,
+    ///     || &__SITES[0],
     /// )
     /// .await
     /// {
@@ -149,6 +150,7 @@ impl<'a> Emitter<'a> {
     ///             break '__left ::cancel_context::private::Over::here().at(&__SITES[0]);
     ///         },
     ///         ::core::future::IntoFuture::into_future(pool.acquire()),
+    ///         || &__SITES[0],
     ///     )
     ///     .await
     /// {
@@ -214,11 +216,13 @@ impl<'a> Emitter<'a> {
         })
     }
 
-    /// `guard(CHECK, FUTURE, __kept)`, and without a context at hand
-    /// `__leave.guard(CHECK, FUTURE)` or `around(CHECK, FUTURE)`.
+    /// `guard(CHECK, FUTURE, __kept, SITE)`, and without a context at hand
+    /// `__leave.guard(CHECK, FUTURE, SITE)` or `around(CHECK, FUTURE, SITE)`; `SITE` is a function, which takes
+    /// no room in the future.
     ///
     /// Within a shield, enclosing awaits are told to wait for it: `shielded(guard(…), &ctx)`. The
-    /// guard is inside, since it has to leave when the shield's own time is up.
+    /// guard is inside, since it has to leave when the shield's own time is up; without one there is
+    /// `at(FUTURE, SITE)`, which only says where it is pending.
     pub(crate) fn guard_call(
         &self,
         guarded: &Guarded,
@@ -226,17 +230,21 @@ impl<'a> Emitter<'a> {
         future: &TokenStream,
     ) -> TokenStream {
         let span = mixed(guarded.at);
+        let site = site(guarded.site, span);
         let call = match self.mode {
             Mode::Explicit => {
                 let guard = self.private("guard", span);
-                quote_spanned!(span=> #guard(#check, #future, __kept))
+                quote_spanned!(span=> #guard(#check, #future, __kept, || #site))
             }
-            Mode::Returning => quote_spanned!(span=> __leave.guard(#check, #future)),
+            Mode::Returning => quote_spanned!(span=> __leave.guard(#check, #future, || #site)),
             Mode::Unwinding => {
                 let around = self.private("around", span);
-                quote_spanned!(span=> #around(#check, #future))
+                quote_spanned!(span=> #around(#check, #future, || #site))
             }
-            Mode::Shielded => future.clone(),
+            Mode::Shielded => {
+                let at = self.private("at", span);
+                quote_spanned!(span=> #at(#future, || #site))
+            }
         };
         if !guarded.shielded {
             return call;

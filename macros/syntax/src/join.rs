@@ -27,6 +27,7 @@ impl Rewriter<'_> {
     ///         __context,
     ///         async move { tokio::join!(__future0, __future1) },
     ///         __kept,
+    ///         || &__SITES[0],
     ///     )
     ///     .await;
     ///     match __output { … }

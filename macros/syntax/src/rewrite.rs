@@ -162,12 +162,8 @@ impl<'a> Rewriter<'a> {
         self.uses_locals |= matches!(self.emitter.mode, Mode::Explicit | Mode::Returning);
         self.leaving += usize::from(self.emitter.leaves_body());
         self.record(kind, span, expression.clone());
-        let index = self.guarded.len();
-        // Within a shield that never ends, no guard names its site.
-        if self.emitter.mode != Mode::Shielded {
-            self.guarded.push((span, expression));
-        }
-        index
+        self.guarded.push((span, expression));
+        self.guarded.len() - 1
     }
 
     pub(crate) fn record(&mut self, kind: SiteKind, span: Span, expression: String) {

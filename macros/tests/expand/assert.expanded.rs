@@ -24,6 +24,7 @@ async fn holds(__ctx: impl ::cancel_context::AsContext) -> Result<(), Cancelled>
             },
             ::core::future::IntoFuture::into_future(std::future::ready(true)),
             __kept,
+            || &__SITES[0],
         )
         .await
     {

@@ -77,6 +77,7 @@ impl Read for Store {
                                         ::core::future::IntoFuture::into_future(
                                             std::future::ready(1),
                                         ),
+                                        || &__SITES[0],
                                     )
                                     .await
                                 {

@@ -44,6 +44,7 @@ impl Store {
                         std::future::ready(self.key()),
                     ),
                     __kept,
+                    || &__SITES[0],
                 )
                 .await
             {

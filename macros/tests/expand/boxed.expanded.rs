@@ -61,6 +61,7 @@ impl Store for usize {
                                 std::future::ready(key.len()),
                             ),
                             __kept,
+                            || &__SITES[0],
                         )
                         .await
                     {

@@ -18,6 +18,7 @@ async fn user(id: u64) -> Result<u64, Cancelled> {
                             ::core::future::IntoFuture::into_future(
                                 std::future::ready(id),
                             ),
+                            || &__SITES[0],
                         )
                         .await
                     {

@@ -34,6 +34,7 @@ async fn user(
                 },
                 ::core::future::IntoFuture::into_future(std::future::ready(id)),
                 __kept,
+                || &__SITES[0],
             )
             .await
         {

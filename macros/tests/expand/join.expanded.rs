@@ -28,6 +28,7 @@ async fn both(__ctx: impl ::cancel_context::AsContext) -> Result<u8, Cancelled> 
                 __context,
                 async move { (__future0.await, __future1.await) },
                 __kept,
+                || &__SITES[0],
             )
             .await;
         match __output {

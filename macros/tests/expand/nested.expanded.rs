@@ -28,6 +28,7 @@ async fn both(
                             ::core::future::IntoFuture::into_future(
                                 std::future::ready(id),
                             ),
+                            || &__SITES[0],
                         )
                         .await
                     {
@@ -65,6 +66,7 @@ async fn both(
                 },
                 ::core::future::IntoFuture::into_future(block),
                 __kept,
+                || &__SITES[1],
             )
             .await
         {

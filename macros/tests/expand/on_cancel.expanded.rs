@@ -32,6 +32,7 @@ async fn length(__ctx: impl ::cancel_context::AsContext, text: &str) -> usize {
             },
             ::core::future::IntoFuture::into_future(std::future::ready(text.len())),
             __kept,
+            || &__SITES[0],
         )
         .await
     {

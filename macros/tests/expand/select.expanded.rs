@@ -43,6 +43,7 @@ async fn first(
                         }
                     },
                     __kept,
+                    || &__SITES[0],
                 )
                 .await;
             match __output {

@@ -30,6 +30,7 @@ async fn first() -> Result<u8, Cancelled> {
                                         __output => __Arm::_0(__output),
                                     }
                                 },
+                                || &__SITES[0],
                             )
                             .await;
                         match __output {

@@ -37,6 +37,7 @@ async fn save(__ctx: impl ::cancel_context::AsContext) -> Result<(), Cancelled> 
                                 std::future::ready(()),
                             ),
                             __kept,
+                            || &__SITES[0],
                         ),
                         &ctx,
                     )

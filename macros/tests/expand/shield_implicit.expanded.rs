@@ -1,5 +1,11 @@
 use cancel_context::cancellable;
 async fn clean() {
+    static __SITES: [::cancel_context::private::Site; 1] = [
+        ::cancel_context::private::Site::new(
+            "std::future::ready(())",
+            "shield_implicit::clean",
+        ),
+    ];
     #[allow(unreachable_code)]
     (
         match &::cancel_context::private::shield_context(
@@ -7,7 +13,12 @@ async fn clean() {
         ) {
             __shield => {
                 match ::cancel_context::private::shielded(
-                        ::core::future::IntoFuture::into_future(std::future::ready(())),
+                        ::cancel_context::private::at(
+                            ::core::future::IntoFuture::into_future(
+                                std::future::ready(()),
+                            ),
+                            || &__SITES[0],
+                        ),
                         &__shield,
                     )
                     .await

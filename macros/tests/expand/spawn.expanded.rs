@@ -18,6 +18,7 @@ async fn start(tasks: &mut JoinSet<()>) {
                                 ::core::future::IntoFuture::into_future(
                                     std::future::ready(()),
                                 ),
+                                || &__SITES[0],
                             )
                             .await
                         {

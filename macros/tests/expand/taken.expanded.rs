@@ -29,6 +29,7 @@ async fn user(id: u64, ctx: &Context) -> Result<u64, Cancelled> {
                 },
                 ::core::future::IntoFuture::into_future(lookup(ctx, id)),
                 __kept,
+                || &__SITES[0],
             )
             .await
         {

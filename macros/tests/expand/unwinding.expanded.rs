@@ -14,6 +14,7 @@ async fn count(id: usize) -> usize {
                                 .at(&__SITES[0]);
                         },
                         ::core::future::IntoFuture::into_future(std::future::ready(id)),
+                        || &__SITES[0],
                     )
                     .await
                 {

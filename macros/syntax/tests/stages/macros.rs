@@ -125,7 +125,8 @@ fn a_join_is_one_await_with_its_operands_hoisted() {
             let __output = ::cancel_context::private::guard(
                 __context,
                 async move { tokio::join!(biased; __future0, __future1) },
-                __kept
+                __kept,
+                || &__SITES[0]
             ).await;
         })),
         "{output}"

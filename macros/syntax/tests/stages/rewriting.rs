@@ -24,7 +24,8 @@ fn an_await_is_one_match_on_a_guarded_future() {
                 ::cancel_context::private::context(ctx.__reborrow())
             },
             ::core::future::IntoFuture::into_future(pool.get()),
-            __kept
+            __kept,
+            || &__SITES[0]
         ).await {
             __output => match __output {
                 #[allow(unreachable_code)]
@@ -190,14 +191,16 @@ fn nested_blocks_and_closures_find_the_context_they_are_polled_in() {
             if ::cancel_context::private::is_over(&__SITES[0]) {
                 break '__left (::cancel_context::private::Over::here()).at(&__SITES[0])
             },
-            ::core::future::IntoFuture::into_future(b())
+            ::core::future::IntoFuture::into_future(b()),
+            || &__SITES[0]
         )
         .await),
         quote!(return match ::cancel_context::private::around(
             if ::cancel_context::private::is_over(&__SITES[1]) {
                 break '__left (::cancel_context::private::Over::here()).at(&__SITES[1])
             },
-            ::core::future::IntoFuture::into_future(c(x))
+            ::core::future::IntoFuture::into_future(c(x)),
+            || &__SITES[1]
         )
         .await),
         quote!(let __context = if ::cancel_context::private::is_over(&__SITES[2]) {
