@@ -152,7 +152,7 @@ mod spawned;
 mod state;
 mod sync;
 #[cfg(feature = "tokio")]
-mod task;
+pub mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tick;

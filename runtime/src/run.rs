@@ -62,6 +62,16 @@ impl<F: Future> Future for Run<F> {
     }
 }
 
+impl<F> Run<F> {
+    /// Drops the future, if it has not ended.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn end(self: Pin<&mut Self>) {
+        let this = self.project();
+        *this.owner = Owner::of_begun();
+        drop_within(this.context, this.future);
+    }
+}
+
 #[cold]
 #[inline(never)]
 fn drop_within<F>(context: &Context, mut future: Pin<&mut Option<F>>) {

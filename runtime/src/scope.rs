@@ -306,5 +306,7 @@ pub(crate) fn within_using<R>(
 /// # }
 /// ```
 pub fn outside<T>(action: impl FnOnce() -> T) -> T {
+    #[cfg(feature = "tokio")]
+    let action = || crate::task::outside(action);
     within(&Context::background(), action)
 }

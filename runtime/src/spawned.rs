@@ -24,8 +24,8 @@ use pin_project_lite::pin_project;
 use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::context::Context;
-use crate::run::Run;
 use crate::sync::Mutex;
+use crate::task::Body;
 
 /// The argument of a call that may spawn it: `Spawned::new(work()).by(|task| tokio::spawn(task))`
 ///
@@ -70,18 +70,24 @@ impl<F> Argument<F> {
 
 impl<F: Future<Output: 'static>> Spawned<F> {
     /// Calls `spawn` with the future in a scope of the current context, if that gives a handle.
+    #[track_caller]
     pub fn by<H: 'static>(&mut self, spawn: impl FnOnce(Inherited<F>) -> H) -> H {
         let future = self.0.take();
         if !gives_handle::<H, F::Output>() {
             return spawn(Inherited::Plain { future });
         }
-        let link = Arc::new(Link::default());
+        let body = Body::new(&Context::current(), future);
+        let (record, link) = (body.record(), Arc::new(Link::default()));
         let handle = spawn(Inherited::Scoped {
-            run: Context::current().run(future),
+            body,
             link: Arc::clone(&link),
             has_ended: false,
         });
-        link.set(abort_handle::<H, F::Output>(&handle));
+        let abort = abort_handle::<H, F::Output>(&handle);
+        if let (Some(record), Some(abort)) = (record, &abort) {
+            record.set_abort(abort.clone());
+        }
+        link.set(abort);
         handle
     }
 }
@@ -164,7 +170,7 @@ pin_project! {
         /// In a scope of its own.
         Scoped {
             #[pin]
-            run: Run<F>,
+            body: Body<F>,
             link: Arc<Link>,
             // It waits to be aborted.
             has_ended: bool,
@@ -176,18 +182,18 @@ impl<F: Future> Future for Inherited<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<F::Output> {
-        let (run, link, has_ended) = match self.project() {
+        let (body, link, has_ended) = match self.project() {
             InheritedProjection::Plain { future } => return future.poll(task),
             InheritedProjection::Scoped {
-                run,
+                body,
                 link,
                 has_ended,
-            } => (run, link, has_ended),
+            } => (body, link, has_ended),
         };
         if *has_ended {
             return Poll::Pending;
         }
-        match run.poll(task) {
+        match body.poll(task) {
             Poll::Ready(Ok(value)) => return Poll::Ready(value),
             Poll::Ready(Err(_)) => *has_ended = true,
             Poll::Pending => return Poll::Pending,

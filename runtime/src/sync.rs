@@ -46,6 +46,14 @@ impl<T> Mutex<T> {
         Self(primitives::sync::Mutex::new(value))
     }
 
+    /// Gives the value, for who has it alone.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn into_inner(self) -> T {
+        self.0
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0
             .lock()

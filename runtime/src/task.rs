@@ -1,133 +1,16 @@
-//! Tasks whose current context is the one that spawned them.
+//! Tasks, and what ends them: the context they were spawned with, the group they are in, or themselves.
+//!
+//! [`Context::spawn`](crate::Context::spawn) starts a task in the scope of its context; [`exit_task`] leaves one
+//! from within.
 
-use tokio::task::{JoinHandle, LocalSet};
+mod body;
+mod exit;
+mod handle;
+pub(crate) mod roll;
+mod spawn;
 
-use crate::cancelled::Cancelled;
-use crate::context::Context;
-use crate::scope;
 
-/// Spawning.
-impl Context {
-    /// Spawns `future` as a task of the current tokio runtime, in the scope of this context.
-    ///
-    /// A context that has ended already never starts the body. When it ends later, the task leaves
-    /// as a [`run`](Self::run) scope does, and the handle gives the [`Cancelled`].
-    ///
-    /// # Panics
-    ///
-    /// Panics outside of a tokio runtime.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use cancel_context::Context;
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// let (ctx, canceller) = Context::background().with_cancel();
-    /// let task = ctx.spawn(std::future::pending::<()>());
-    /// canceller.cancel();
-    /// assert!(task.await.unwrap().is_err());
-    /// # }
-    /// ```
-    #[track_caller]
-    pub fn spawn<F>(&self, future: F) -> JoinHandle<Result<F::Output, Cancelled>>
-    where
-        F: Future<Output: Send + 'static> + Send + 'static,
-    {
-        tokio::spawn(self.run(future))
-    }
-
-    /// Runs `work` on a thread for blocking work, with this context; one that has ended by then
-    /// never starts it.
-    ///
-    /// A blocking thread cannot be stopped from outside: `work` has to look at the context it is
-    /// given, with [`check`](Self::check) or [`interrupt_with`](Self::interrupt_with).
-    ///
-    /// # Panics
-    ///
-    /// Panics outside of a tokio runtime.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use cancel_context::Context;
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// let ctx = Context::background();
-    /// let sum = ctx.spawn_blocking(|ctx| ctx.check().map(|()| 1 + 1));
-    /// assert_eq!(sum.await.unwrap().unwrap().unwrap(), 2);
-    /// # }
-    /// ```
-    #[track_caller]
-    pub fn spawn_blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Self) -> T + Send + 'static,
-    ) -> JoinHandle<Result<T, Cancelled>> {
-        let context = self.clone();
-        tokio::task::spawn_blocking(move || {
-            if let Some(cancelled) = context.cancelled_at(None) {
-                return Err(cancelled);
-            }
-            Ok(scope::within(&context, || work(&context)))
-        })
-    }
-
-    /// Spawns a future that is not `Send` on the current [`LocalSet`]; otherwise as
-    /// [`spawn`](Self::spawn).
-    ///
-    /// # Panics
-    ///
-    /// Panics outside of a [`LocalSet`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use cancel_context::Context;
-    /// use std::rc::Rc;
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// let local = tokio::task::LocalSet::new();
-    /// let task = local.run_until(async {
-    ///     let shared = Rc::new(7);
-    ///     Context::background().spawn_local(async move { *shared }).await
-    /// });
-    /// assert_eq!(task.await.unwrap().unwrap(), 7);
-    /// # }
-    /// ```
-    #[track_caller]
-    pub fn spawn_local<F>(&self, future: F) -> JoinHandle<Result<F::Output, Cancelled>>
-    where
-        F: Future<Output: 'static> + 'static,
-    {
-        tokio::task::spawn_local(self.run(future))
-    }
-
-    /// Like [`spawn_local`](Self::spawn_local), on the given [`LocalSet`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use cancel_context::Context;
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// let local = tokio::task::LocalSet::new();
-    /// let task = Context::background().spawn_local_on(async { 7 }, &local);
-    /// assert_eq!(local.run_until(task).await.unwrap().unwrap(), 7);
-    /// # }
-    /// ```
-    #[track_caller]
-    pub fn spawn_local_on<F>(
-        &self,
-        future: F,
-        local: &LocalSet,
-    ) -> JoinHandle<Result<F::Output, Cancelled>>
-    where
-        F: Future<Output: 'static> + 'static,
-    {
-        local.spawn_local(self.run(future))
-    }
-}
+pub(crate) use body::Body;
+pub(crate) use exit::outside;
+pub use exit::{ExitTask, exit_task};
+pub use handle::{JoinError, JoinHandle, Panic};

@@ -618,7 +618,7 @@ async fn in_blocking_code_nobody_would_drop_it_so_nothing_is_unwound() {
             doubles_at_once(4).await
         })
     });
-    assert_eq!(work.await.unwrap().unwrap(), 8);
+    assert_eq!(work.await.unwrap(), 8);
 }
 
 #[cancellable(implicit)]
@@ -699,6 +699,6 @@ async fn three_thousand_races_of_cancel_and_poll_lose_no_wake() {
         let task = ctx.spawn(yields());
         let cancel = tokio::spawn(async move { canceller.cancel() });
         cancel.await.unwrap();
-        task.await.unwrap().unwrap_err();
+        task.await.unwrap_err();
     }
 }

@@ -9,6 +9,7 @@
 use std::future::{Future, pending};
 
 use cancel_context::private::waiting;
+use cancel_context::task::exit_task;
 use cancel_context::{Context, cancellable};
 use tests::Trace;
 use tokio::runtime::Handle;
@@ -52,6 +53,26 @@ async fn a_spawned_task_ends_like_an_aborted_one() {
     assert!(end.unwrap_err().is_cancelled());
     assert_eq!(events, "-task");
     assert_eq!(Handle::current().metrics().num_alive_tasks(), 0);
+}
+
+// guarantees A3, D4
+#[tokio::test]
+async fn a_spawned_task_that_exits_ends_like_an_aborted_one() {
+    #[cancellable(implicit, inherit_spawns)]
+    async fn spawns(trace: Trace) -> JoinHandle<u8> {
+        tokio::spawn(async move {
+            let _task = trace.drops("task");
+            tokio::task::yield_now().await;
+            let never = exit_task().await;
+            trace.note("went on");
+            match never {}
+        })
+    }
+    let (trace, ctx) = (Trace::default(), Context::background());
+    let task = ctx.run(spawns(trace.clone())).await.unwrap();
+    assert!(task.await.unwrap_err().is_cancelled());
+    assert_eq!(trace.take(), "-task");
+    assert!(!ctx.is_cancelled());
 }
 
 // guarantee A3; scenario 22

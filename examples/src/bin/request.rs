@@ -92,7 +92,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     report(clock, "identity", identity.await?);
     report(clock, "database", database.await?);
-    report(clock, "token", token.await?.and_then(|checked| checked));
+    report(clock, "token", token.await?);
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc;
 
 use cancel_context::Context;
+use cancel_context::task::JoinError;
 use tokio::task::LocalSet;
 
 use crate::support::panics;
@@ -18,21 +19,18 @@ async fn a_spawned_task_has_the_context_as_its_current_one_and_gives_its_value()
         tokio::task::yield_now().await;
         Context::current()
     });
-    assert_eq!(task.await.unwrap().unwrap(), context);
+    assert_eq!(task.await.unwrap(), context);
     assert_eq!(Context::current(), Context::background());
     let task = context.spawn_blocking(|given| (given.clone(), Context::current()));
-    assert_eq!(
-        task.await.unwrap().unwrap(),
-        (context.clone(), context.clone())
-    );
+    assert_eq!(task.await.unwrap(), (context.clone(), context.clone()));
     let local = LocalSet::new();
     let on_set = context.spawn_local_on(async { Rc::new(Context::current()).path() }, &local);
     let within = local.run_until(async {
         let task = context.spawn_local(async { Rc::new(Context::current()).path() });
-        task.await.unwrap().unwrap()
+        task.await.unwrap()
     });
     assert_eq!(within.await, "job");
-    assert_eq!(local.run_until(on_set).await.unwrap().unwrap(), "job");
+    assert_eq!(local.run_until(on_set).await.unwrap(), "job");
 }
 
 // guarantee D2; the symptom: whether the body of a task that is cancelled before it starts runs was
@@ -42,16 +40,16 @@ async fn a_cancelled_context_never_starts_the_body_whatever_spawns_it() {
     let (context, canceller) = Context::background().with_cancel();
     canceller.cancel_with("before");
     let spawned = context.spawn(async { unreachable!("a task started") });
-    let error: cancel_context::Cancelled = match spawned.await.unwrap() {
+    let error: JoinError = match spawned.await {
         Ok(never) => never,
         Err(error) => error,
     };
-    assert_eq!(error.cause().to_string(), "before");
+    assert_eq!(error.cancelled().unwrap().cause().to_string(), "before");
     let blocking = context.spawn_blocking(|_| -> u8 { unreachable!("a thread started") });
-    assert!(blocking.await.unwrap().is_err());
+    assert!(blocking.await.is_err());
     let local = LocalSet::new();
     let on_set = context.spawn_local_on(async { unreachable!("a local task started") }, &local);
-    let on_set: Result<u8, _> = local.run_until(on_set).await.unwrap();
+    let on_set: Result<u8, _> = local.run_until(on_set).await;
     assert!(on_set.is_err());
 }
 
@@ -61,7 +59,7 @@ async fn a_context_that_ends_between_the_spawn_and_the_start_never_starts_the_bo
     let (context, canceller) = Context::background().with_cancel();
     let task = context.spawn(async { true });
     canceller.cancel();
-    assert!(task.await.unwrap().is_err());
+    assert!(task.await.is_err());
 }
 
 // guarantee D2
@@ -79,7 +77,7 @@ fn blocking_work_that_has_to_queue_does_not_start_once_its_context_has_ended() {
         canceller.cancel();
         release.send(()).unwrap();
         first.await.unwrap();
-        queued.await.unwrap()
+        queued.await
     });
     assert!(result.is_err());
 }
@@ -97,7 +95,7 @@ async fn blocking_work_looks_at_the_context_it_is_given() {
     });
     is_started.await.unwrap();
     canceller.cancel_with("enough");
-    assert_eq!(task.await.unwrap().unwrap(), "enough");
+    assert_eq!(task.await.unwrap(), "enough");
 }
 
 // guarantee D2
@@ -115,7 +113,12 @@ async fn a_running_task_leaves_when_its_context_ends() {
     is_started.await.unwrap();
     canceller.cancel_with("enough");
     assert_eq!(
-        task.await.unwrap().unwrap_err().cause().to_string(),
+        task.await
+            .unwrap_err()
+            .cancelled()
+            .unwrap()
+            .cause()
+            .to_string(),
         "enough"
     );
     assert_eq!(Arc::strong_count(&value), 1);
@@ -127,14 +130,14 @@ async fn a_cancel_an_abort_and_a_panic_are_told_apart() {
     panics::watch();
     let (context, canceller) = Context::background().with_cancel();
     let panicked = context.spawn(async { panic!("a spawned task panics on purpose") });
-    let panicked: Result<Result<(), _>, _> = panicked.await;
-    assert!(panicked.unwrap_err().is_panic());
+    let panicked: Result<(), _> = panicked.await;
+    assert!(matches!(panicked, Err(JoinError::Panicked(_))));
     let aborted = context.spawn(std::future::pending::<()>());
     aborted.abort();
-    assert!(aborted.await.unwrap_err().is_cancelled());
+    assert!(matches!(aborted.await, Err(JoinError::Aborted)));
     let cancelled = context.spawn(std::future::pending::<()>());
     canceller.cancel();
-    assert!(cancelled.await.unwrap().is_err());
+    assert!(matches!(cancelled.await, Err(JoinError::Cancelled(_))));
 }
 
 // guarantee D2
@@ -188,7 +191,8 @@ async fn a_thousand_tasks_on_two_workers_all_leave() {
     }
     canceller.cancel_with("all");
     for task in tasks {
-        assert_eq!(task.await.unwrap().unwrap_err().cause().to_string(), "all");
+        let error = task.await.unwrap_err();
+        assert_eq!(error.cancelled().unwrap().cause().to_string(), "all");
     }
     assert_eq!(cancel_context::private::children(&context), 0);
 }

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::Uri;
+use cancel_context::task::JoinError;
 use cancel_context::{Cancelled, Context, cancellable};
 use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use tokio::task::JoinError;
 
 use crate::database::Database;
 use crate::record::Branch;
@@ -48,7 +48,10 @@ impl From<Cancelled> for Failure {
 
 impl From<JoinError> for Failure {
     fn from(error: JoinError) -> Self {
-        Self::Failed(error.into())
+        match error.into_cancelled() {
+            Ok(cancelled) => Self::Cancelled(cancelled),
+            Err(error) => Self::Failed(error.into()),
+        }
     }
 }
 
@@ -101,14 +104,14 @@ pub(crate) async fn order(
     duration: Duration,
 ) -> Result<i64, Failure> {
     let query = ctx.spawn_blocking(move |ctx| database.total(ctx, id, duration));
-    query.await??
+    query.await?
 }
 
 /// The digest of a token, from a computation that takes at least `duration`.
 #[cancellable]
 pub(crate) async fn token(duration: Duration) -> Result<u64, Failure> {
     let digest = ctx.spawn_blocking(move |ctx| digest(ctx, duration));
-    Ok(digest.await???)
+    Ok(digest.await??)
 }
 
 /// Burns CPU; a thread that is busy can only be asked to stop, so it looks between two chunks.

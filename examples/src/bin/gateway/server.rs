@@ -178,7 +178,7 @@ where
         Branch::returned(&ctx, &outcome);
         outcome
     });
-    async { task.await?? }
+    async { task.await? }
 }
 
 fn refusal(failure: &Failure) -> Response {
