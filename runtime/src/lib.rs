@@ -79,6 +79,7 @@
 //!   dropping that cancels. So a request ends when the function that made its context returns.
 //! - [`Context::run`] opens a scope around code that is not annotated; [`Context::spawn`] does so for
 //!   a task.
+//! - Tasks that belong together are a group: it waits for all of them, and one that fails stops the rest.
 //! - Clean-up that has to finish goes into [`Context::shield`] or `#[shield]`.
 //! - Blocking code and loops look with [`Context::check`]; a library's own interrupt is attached with
 //!   [`Context::interrupt_with`].
@@ -110,6 +111,7 @@
 //! - `macros` (default): the attribute.
 //! - `tokio` (default): tasks, signals, and deadlines on tokio's clock. Without it the tree, scopes
 //!   and awaits work on any executor, and deadlines are kept by one thread of the process.
+//! - `groups`: groups of tasks and of futures, in the module `task`.
 //! - `testing`: cancels tests at random awaits.
 //!
 //! What is promised, by number, is in [`guarantees`].

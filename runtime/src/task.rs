@@ -1,7 +1,8 @@
 //! Tasks, and what ends them: the context they were spawned with, the group they are in, or themselves.
 //!
 //! [`Context::spawn`](crate::Context::spawn) starts a task in the scope of its context; [`exit_task`] leaves one
-//! from within.
+//! from within. With the feature `groups`, tasks and futures end together in a `TaskGroup` and a
+//! `FutureGroup`.
 
 mod body;
 mod exit;
@@ -9,8 +10,24 @@ mod handle;
 pub(crate) mod roll;
 mod spawn;
 
+#[cfg(feature = "groups")]
+mod futures;
+#[cfg(feature = "groups")]
+mod group;
+#[cfg(feature = "groups")]
+mod outcomes;
+#[cfg(feature = "groups")]
+mod policy;
+#[cfg(feature = "groups")]
+mod tasks;
 
 pub(crate) use body::Body;
 pub(crate) use exit::outside;
 pub use exit::{ExitTask, exit_task};
+#[cfg(feature = "groups")]
+pub use futures::{FutureGroup, Futures};
+#[cfg(feature = "groups")]
+pub use group::{Group, Members};
 pub use handle::{JoinError, JoinHandle, Panic};
+#[cfg(feature = "groups")]
+pub use tasks::{TaskGroup, Tasks};

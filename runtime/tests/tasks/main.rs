@@ -1,0 +1,11 @@
+//! Tasks and what ends them, one module per topic. The numbers in the tests are those of
+//! `cancel_context::guarantees`.
+
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "shared with the other suites")]
+mod support;
+
+mod exit;
+mod failures;
+mod groups;
+mod panics_in_groups;
