@@ -80,6 +80,7 @@
 //! - [`Context::run`] opens a scope around code that is not annotated; [`Context::spawn`] does so for
 //!   a task.
 //! - Tasks that belong together are a group: it waits for all of them, and one that fails stops the rest.
+//! - A service runs in a [`Shutdown`](shutdown::Shutdown): what is under way finishes, what hangs is named.
 //! - Clean-up that has to finish goes into [`Context::shield`] or `#[shield]`.
 //! - Blocking code and loops look with [`Context::check`]; a library's own interrupt is attached with
 //!   [`Context::interrupt_with`].
@@ -144,6 +145,8 @@ mod roster;
 mod run;
 mod scope;
 mod shield;
+#[cfg(feature = "tokio")]
+pub mod shutdown;
 #[cfg(all(test, shuttle))]
 mod shuttle_tests;
 #[cfg(feature = "tokio")]

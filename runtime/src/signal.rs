@@ -142,19 +142,19 @@ pub fn context() -> io::Result<Context> {
     Ok(context)
 }
 
-fn cancel(canceller: &Canceller, signal: Signal) {
+pub(crate) fn cancel(canceller: &Canceller, signal: Signal) {
     canceller.end(Some(Arc::new(signal)), Origin::Signal(signal.name));
 }
 
 #[cfg(unix)]
-struct Signals {
+pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
 impl Signals {
-    fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let interrupt = signal(SignalKind::interrupt())?;
         let terminate = signal(SignalKind::terminate())?;
@@ -164,7 +164,7 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> Signal {
+    pub(crate) async fn next(&mut self) -> Signal {
         std::future::poll_fn(|task| {
             if self.interrupt.poll_recv(task).is_ready() {
                 return std::task::Poll::Ready(Signal::INTERRUPT);
@@ -176,19 +176,19 @@ impl Signals {
 }
 
 #[cfg(windows)]
-struct Signals {
+pub(crate) struct Signals {
     interrupt: tokio::signal::windows::CtrlC,
 }
 
 #[cfg(windows)]
 impl Signals {
-    fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: tokio::signal::windows::ctrl_c()?,
         })
     }
 
-    async fn next(&mut self) -> Signal {
+    pub(crate) async fn next(&mut self) -> Signal {
         self.interrupt.recv().await;
         Signal::INTERRUPT
     }

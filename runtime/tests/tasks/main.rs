@@ -9,3 +9,4 @@ mod exit;
 mod failures;
 mod groups;
 mod panics_in_groups;
+mod shutdown;
