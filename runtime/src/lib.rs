@@ -113,6 +113,8 @@
 //! - `tokio` (default): tasks, signals, and deadlines on tokio's clock. Without it the tree, scopes
 //!   and awaits work on any executor, and deadlines are kept by one thread of the process.
 //! - `groups`: groups of tasks and of futures, in the module `task`.
+//! - `streams`: the module `stream`: streams that end with a context, and streams that an async function
+//!   produces. Without `tokio`, too.
 //! - `testing`: cancels tests at random awaits.
 //!
 //! What is promised, by number, is in [`guarantees`].
@@ -155,6 +157,8 @@ mod site;
 #[cfg(feature = "tokio")]
 mod spawned;
 mod state;
+#[cfg(feature = "streams")]
+pub mod stream;
 mod sync;
 #[cfg(feature = "tokio")]
 pub mod task;

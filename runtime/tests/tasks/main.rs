@@ -7,6 +7,9 @@ mod support;
 
 mod exit;
 mod failures;
+mod generators;
 mod groups;
 mod panics_in_groups;
 mod shutdown;
+mod spawned_streams;
+mod streams;
