@@ -3,10 +3,15 @@
 //! [`Context::spawn`](crate::Context::spawn) starts a task in the scope of its context; [`exit_task`] leaves one
 //! from within. With the feature `groups`, tasks and futures end together in a `TaskGroup` and a
 //! `FutureGroup`.
+//!
+//! Code that blocks waits with [`Context::block_on`](crate::Context::block_on) and its kin, and reads and writes
+//! what [`Context::interruptible`](crate::Context::interruptible) makes of its socket.
 
+mod blocking;
 mod body;
 mod exit;
 mod handle;
+mod interruptible;
 pub(crate) mod roll;
 mod spawn;
 
@@ -29,5 +34,6 @@ pub use futures::{FutureGroup, Futures};
 #[cfg(feature = "groups")]
 pub use group::{Group, Members};
 pub use handle::{JoinError, JoinHandle, Panic};
+pub use interruptible::{Interruptible, Socket};
 #[cfg(feature = "groups")]
 pub use tasks::{TaskGroup, Tasks};

@@ -5,6 +5,8 @@
 #[expect(dead_code, reason = "shared with the other suites")]
 mod support;
 
+mod blocking;
+mod blocking_io;
 mod exit;
 mod failures;
 mod generators;
