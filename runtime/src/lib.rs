@@ -115,6 +115,7 @@
 //! - `groups`: groups of tasks and of futures, in the module `task`.
 //! - `streams`: the module `stream`: streams that end with a context, and streams that an async function
 //!   produces. Without `tokio`, too.
+//! - `process`: child processes that end with a context.
 //! - `testing`: cancels tests at random awaits.
 //!
 //! What is promised, by number, is in [`guarantees`].

@@ -5,7 +5,8 @@
 //! `FutureGroup`.
 //!
 //! Code that blocks waits with [`Context::block_on`](crate::Context::block_on) and its kin, and reads and writes
-//! what [`Context::interruptible`](crate::Context::interruptible) makes of its socket.
+//! what [`Context::interruptible`](crate::Context::interruptible) makes of its socket. With the feature `process`,
+//! child processes end with a context, too.
 
 mod blocking;
 mod body;
@@ -23,6 +24,10 @@ mod group;
 mod outcomes;
 #[cfg(feature = "groups")]
 mod policy;
+#[cfg(feature = "process")]
+mod process;
+#[cfg(feature = "process")]
+mod supervisor;
 #[cfg(feature = "groups")]
 mod tasks;
 
@@ -35,5 +40,7 @@ pub use futures::{FutureGroup, Futures};
 pub use group::{Group, Members};
 pub use handle::{JoinError, JoinHandle, Panic};
 pub use interruptible::{Interruptible, Socket};
+#[cfg(feature = "process")]
+pub use process::{ChildProcess, ProcessBuilder};
 #[cfg(feature = "groups")]
 pub use tasks::{TaskGroup, Tasks};

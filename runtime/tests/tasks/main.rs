@@ -12,6 +12,8 @@ mod failures;
 mod generators;
 mod groups;
 mod panics_in_groups;
+#[cfg(all(unix, feature = "process"))]
+mod processes;
 mod shutdown;
 mod spawned_streams;
 mod streams;
