@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::output_of;
+use support::{finished, output_of, start};
 
 /// A part of a program's output that a `-- title` opens.
 struct Section {
@@ -281,4 +281,116 @@ fn worked_on(section: &Section) -> Vec<u32> {
     values
         .map(|(_, value)| value.parse().expect("a value"))
         .collect()
+}
+
+const LEVELS: [&str; 5] = ["parse", "validate", "authorise", "load", "fail"];
+
+// guarantee D4
+#[tokio::test]
+async fn a_task_that_exits_gives_all_back_and_a_process_that_does_nothing() {
+    let output = output_of(env!("CARGO_BIN_EXE_exit_depth"), &[]).await;
+    let sections = sections(&output);
+    let [task, process] = &sections[..] else {
+        panic!("two sections, not {}", sections.len());
+    };
+
+    let held = |text: &str, verb: &str| {
+        let level = text.split(": ").next()?.to_owned();
+        text.contains(verb).then_some(level)
+    };
+    let took: Vec<_> = task
+        .texts()
+        .filter_map(|text| held(text, ": took "))
+        .collect();
+    assert_eq!(took, LEVELS);
+    let gave = task.texts().filter_map(|text| held(text, ": gave "));
+    let mut gave: Vec<_> = gave.collect();
+    gave.reverse();
+    assert_eq!(gave, LEVELS, "the innermost first");
+    let (told, how) = task.find("the request: ");
+    assert_eq!((told, how), (10, "the task has exited"));
+    assert!(task.find("another task: goes on").0 > told);
+
+    let child = process.texts().filter(|text| text.starts_with("child: "));
+    assert_eq!(child.count(), 5, "what each level took");
+    assert_has(process.find("the child: ").1, &["3"]);
+    let rest = "0 of 5; other tasks that went on: 0 of 1";
+    assert_eq!(process.find("given back: ").1, rest);
+}
+
+// guarantees B4, D3
+#[tokio::test]
+async fn all_workers_end_on_one_signal_and_on_the_panic_of_one() {
+    let output = finished(start(env!("CARGO_BIN_EXE_broadcast"), &[])).await;
+    assert!(output.status.success(), "{}", output.status);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(errors.matches("unit 3 is broken").count(), 1, "{errors}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let sections = sections(&printed);
+    let [signalled, broken] = &sections[..] else {
+        panic!("two sections, not {}", sections.len());
+    };
+
+    let (signal, _) = signalled.find("the signal");
+    let (ended, _) = signalled.find("all have ended; units: ");
+    for worker in 1..=4 {
+        let (stopped, why) = signalled.find(&format!("worker {worker}: stopped: "));
+        assert!(signal < stopped && stopped < ended, "{worker}: in order");
+        assert_has(why, &["context canceled (enough work)", "`sleep(UNIT)`"]);
+    }
+
+    let (reported, _) = broken.find("a panic is reported");
+    let (told, error) = broken.find("who waits is told: ");
+    assert_eq!(error, "a task panicked: unit 3 is broken");
+    for worker in [1, 3, 4] {
+        let (stopped, why) = broken.find(&format!("worker {worker}: stopped: "));
+        assert!(reported < stopped && stopped < told, "{worker}: in order");
+        assert_has(why, &["(a member of the group panicked)"]);
+    }
+    assert_eq!(broken.find("the root has ended: ").1, "false");
+}
+
+// guarantees D5, B11
+#[cfg(unix)]
+#[tokio::test]
+async fn a_read_a_query_and_a_child_process_end_when_their_contexts_do() {
+    let output = output_of(env!("CARGO_BIN_EXE_blocking"), &[]).await;
+    let sections = sections(&output);
+    let [socket, database, child] = &sections[..] else {
+        panic!("three sections, not {}", sections.len());
+    };
+
+    let (read, _) = socket.find("read \"hello\"");
+    let (query, _) = database.find("the query counts");
+    let (interrupted, error) = database.find("SQLite says: ");
+    assert_eq!(error, "interrupted");
+    let (began, _) = child.find("the child: began to work");
+    let (asked, _) = child.find("the child: asked to end, and goes on");
+    let (ended, _) = child.find("the child has ended: signal: 9");
+    assert!(query < interrupted && began < asked && asked < ended);
+    assert_eq!(child.find("it was killed: ").1, "true");
+
+    for (section, before, seconds, end) in [
+        (
+            socket,
+            read,
+            0.5,
+            "context canceled (the user hung up): left ",
+        ),
+        (database, interrupted, 0.5, EXCEEDED),
+        (child, ended, 1.0, EXCEEDED),
+    ] {
+        let (stopped, error) = section.find("error:   ");
+        assert!(before < stopped, "{}", section.title);
+        // A deadline counts from a moment before or after the stopwatch was started.
+        let at = section.lines[stopped].seconds;
+        assert!(
+            at > seconds - 0.1 && at < seconds + 1.0,
+            "{}: stopped at {at} s",
+            section.title
+        );
+        assert!(error.starts_with(end), "{error}");
+        assert_has(error, &["examples/src/bin/blocking.rs:"]);
+        assert_eq!(section.find("of the context: ").1, "true");
+    }
 }
