@@ -135,10 +135,12 @@ impl<'a, T: Send + 'a> FutureGroup<'a, T> {
         context: Context,
         work: impl Future<Output = Result<Option<T>, JoinError>> + Send + 'a,
     ) {
-        let run = policy::run(Arc::clone(&self.policy), member, context, work);
+        let (policy, presence) = (Arc::clone(&self.policy), self.policy.admit(member));
+        let run = policy::run(policy, member, context, presence, work);
         self.members
             .0
             .push(Box::pin(async move { (member, run.await) }));
+        self.left += usize::from(!member.is_background);
     }
 }
 

@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use super::handle::Panic;
 use super::policy::{Member, Policy};
-use crate::cancelled::Cancelled;
 use crate::canceller::Canceller;
 use crate::context::Context;
 
@@ -175,7 +174,7 @@ impl<M: Members> Group<M> {
     }
 
     /// Sets how many members run at the same time; the others wait for their turn, or for the end of the group's
-    /// context. Without a limit, all do.
+    /// context. Without a limit, all do. Background members do not count.
     ///
     /// # Panics
     ///
@@ -255,42 +254,11 @@ impl<M: Members> Group<M> {
         &self.context
     }
 
-    /// Waits until a member that is added now would have its turn: for who adds members faster than they end.
-    ///
-    /// # Errors
-    ///
-    /// Returns the [`Cancelled`] if the group's context ends meanwhile.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost when it is dropped.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use cancel_context::task::TaskGroup;
-    /// use cancel_context::{Cancelled, Context};
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Cancelled> {
-    /// let mut group = TaskGroup::new(&Context::background()).limit(2);
-    /// for number in 0..10 {
-    ///     group.room().await?;
-    ///     group.spawn(async move |_| Ok::<_, Cancelled>(number));
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn room(&self) -> Result<(), Cancelled> {
-        self.policy.room(&self.context).await
-    }
-
     /// The next member, and the context that it is given.
     #[track_caller]
     pub(super) fn enter(&mut self, is_background: bool) -> (Member, Context) {
         let member = Member::new(self.next, is_background);
         self.next += 1;
-        self.left += usize::from(!is_background);
         let context = if is_background {
             &self.background
         } else {

@@ -148,7 +148,8 @@ impl<M: Members> Group<M> {
     /// The outcome of the next one; `None` when all have ended, or have had their time after a panic.
     async fn next_of_all(&mut self) -> Option<Outcome<M::Value>> {
         self.end_background();
-        let patience = self.policy.patience();
+        // Not before the panic is here: it may be among what is to come.
+        let patience = self.panic.as_ref().and_then(|_| self.policy.patience());
         let mut is_over = pin!(patience.as_ref().map(Context::cancelled));
         // Not in the scope of that context, which would wait for the shields below.
         let next = poll_fn(|task| {

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::handle::{JoinError, Panic};
 use crate::cancelled::{Cancelled, Cause, Origin, into_cause};
@@ -29,11 +29,30 @@ pub(super) struct Policy {
     place: &'static Location<'static>,
     pub(super) is_supervising: bool,
     pub(super) grace: Duration,
-    turns: Option<Arc<Semaphore>>,
-    /// The number of the first member that failed, unless the group is a supervisor.
-    first: OnceLock<usize>,
+    limit: Option<Limit>,
+    /// The first member that failed, and the cause of what ends because of it, unless the group is a supervisor.
+    first: OnceLock<(Member, Cause)>,
     /// Ends when the others have had their time after a panic.
     patience: OnceLock<Context>,
+}
+
+/// How many members run at the same time.
+struct Limit {
+    most: usize,
+    turns: Arc<Semaphore>,
+    /// How many have a turn, or wait for one.
+    present: watch::Sender<usize>,
+}
+
+/// A member is there, until this is dropped.
+pub(super) struct Presence(Option<watch::Sender<usize>>);
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        if let Some(present) = &self.0 {
+            present.send_modify(|present| *present -= 1);
+        }
+    }
 }
 
 /// One member.
@@ -76,7 +95,7 @@ impl Policy {
             place: Location::caller(),
             is_supervising,
             grace: GRACE,
-            turns: None,
+            limit: None,
             first: OnceLock::new(),
             patience: OnceLock::new(),
         }
@@ -88,22 +107,47 @@ impl Policy {
             limit > 0,
             "a group with a limit of 0 would never begin a member"
         );
-        let limit = limit.min(Semaphore::MAX_PERMITS);
-        self.turns = Some(Arc::new(Semaphore::new(limit)));
+        let most = limit.min(Semaphore::MAX_PERMITS);
+        self.limit = Some(Limit {
+            most,
+            turns: Arc::new(Semaphore::new(most)),
+            present: watch::Sender::new(0),
+        });
     }
 
-    /// Waits until `context` ends, or it is a member's turn.
-    async fn turn(&self, context: &Context) -> Result<Option<OwnedSemaphorePermit>, Cancelled> {
-        let Some(turns) = &self.turns else {
+    /// Counts `member`, if it is to have a turn. A background member has none: it ends when the others have, who
+    /// may wait for theirs.
+    pub(super) fn admit(&self, member: Member) -> Presence {
+        let limit = self.limit.as_ref().filter(|_| !member.is_background);
+        Presence(limit.map(|limit| {
+            limit.present.send_modify(|present| *present += 1);
+            limit.present.clone()
+        }))
+    }
+
+    /// Waits until `context` ends, or it is the turn of `member`.
+    async fn turn(
+        &self,
+        member: Member,
+        context: &Context,
+    ) -> Result<Option<OwnedSemaphorePermit>, Cancelled> {
+        let Some(limit) = self.limit.as_ref().filter(|_| !member.is_background) else {
             return Ok(None);
         };
-        let turn = context.run(Arc::clone(turns).acquire_owned()).await?;
+        let turns = Arc::clone(&limit.turns);
+        let turn = context.run(turns.acquire_owned()).await?;
         Ok(Some(turn.expect("nobody closes it")))
     }
 
     /// Waits until `context` ends, or a member that is added now would have its turn.
     pub(super) async fn room(&self, context: &Context) -> Result<(), Cancelled> {
-        self.turn(context).await.map(drop)
+        let Some(limit) = &self.limit else {
+            return context.check();
+        };
+        let mut present = limit.present.subscribe();
+        let room = present.wait_for(|present| *present < limit.most);
+        context.run(room).await?.expect("the group has its sender");
+        Ok(())
     }
 
     /// Cancels the others, if `member` is the first one to fail.
@@ -115,21 +159,22 @@ impl Policy {
             let patience = || Context::background().with_timeout(self.grace);
             self.patience.get_or_init(patience);
         }
-        if self.first.set(member.number).is_ok() {
-            let cause: Cause = match error {
-                JoinError::Failed(cause) => Arc::clone(cause),
-                JoinError::Cancelled(cancelled) => cancelled.cause(),
-                JoinError::Exited => Arc::new(Sibling("has exited")),
-                JoinError::Aborted => Arc::new(Sibling("was aborted")),
-                JoinError::Panicked(_) => Arc::new(Sibling("panicked")),
-            };
-            self.canceller
-                .end(Some(cause), Origin::Cancelled(member.place));
-        }
+        let cause = || match error {
+            JoinError::Failed(cause) => Arc::clone(cause),
+            JoinError::Cancelled(cancelled) => cancelled.cause(),
+            JoinError::Exited => Arc::new(Sibling("has exited")),
+            JoinError::Aborted => Arc::new(Sibling("was aborted")),
+            JoinError::Panicked(_) => Arc::new(Sibling("panicked")),
+        };
+        let (first, cause) = self.first.get_or_init(|| (member, cause()));
+        // Also if another one is the first: that one may not have come to do so (invariant 1).
+        let origin = Origin::Cancelled(first.place);
+        self.canceller.end(Some(Arc::clone(cause)), origin);
     }
 
     pub(super) fn is_first(&self, member: Member) -> bool {
-        self.first.get() == Some(&member.number)
+        let first = self.first.get();
+        first.is_some_and(|(first, _)| first.number == member.number)
     }
 
     /// What ends when the others have had their time, if one has panicked.
@@ -150,9 +195,10 @@ pub(super) async fn run<T>(
     policy: Arc<Policy>,
     member: Member,
     context: Context,
+    presence: Presence,
     work: impl Future<Output = Result<Option<T>, JoinError>>,
 ) -> Result<Option<T>, JoinError> {
-    let (turn, outcome) = match policy.turn(&context).await {
+    let (turn, outcome) = match policy.turn(member, &context).await {
         Ok(turn) => (turn, catch(work).await),
         Err(cancelled) => (None, Err(JoinError::Cancelled(cancelled))),
     };
@@ -167,7 +213,7 @@ pub(super) async fn run<T>(
             Err(error)
         }
     };
-    drop(turn);
+    drop((turn, presence));
     outcome
 }
 

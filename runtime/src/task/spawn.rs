@@ -81,21 +81,7 @@ impl Context {
         work: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> JoinHandle<T> {
         let entry = Entry::new(self, Kind::Blocking, Location::caller());
-        let record = entry.as_ref().map(|entry| Arc::clone(&entry.record));
-        let context = self.clone();
-        let task = tokio::task::spawn_blocking(move || {
-            // Gone when all else is.
-            let entry = entry;
-            if let Some(cancelled) = context.cancelled_at(None) {
-                return Err(Ended::Cancelled(cancelled));
-            }
-            let work = || scope::within(&context, || work(&context));
-            Ok(match &entry {
-                None => work(),
-                Some(entry) => entry.record.during(work),
-            })
-        });
-        JoinHandle::of(task, record)
+        start_blocking(self.clone(), entry, work)
     }
 
     /// Spawns a future that is not `Send` on the current [`LocalSet`]; otherwise as
@@ -150,4 +136,27 @@ impl Context {
     {
         start(Body::new(self, future), |body| local.spawn_local(body))
     }
+}
+
+/// Runs `work` on a thread for blocking work, unless `context` has ended by then.
+pub(super) fn start_blocking<T: Send + 'static>(
+    context: Context,
+    entry: Option<Entry>,
+    work: impl FnOnce(&Context) -> T + Send + 'static,
+) -> JoinHandle<T> {
+    let record = entry.as_ref().map(|entry| Arc::clone(&entry.record));
+    // In this order they are dropped, whether it runs or not: it is on the roll until all else is gone.
+    let kept = (work, context, entry);
+    let task = tokio::task::spawn_blocking(move || {
+        let (work, context, entry) = kept;
+        if let Some(cancelled) = context.cancelled_at(None) {
+            return Err(Ended::Cancelled(cancelled));
+        }
+        let work = || scope::within(&context, || work(&context));
+        Ok(match &entry {
+            None => work(),
+            Some(entry) => entry.record.during(work),
+        })
+    });
+    JoinHandle::of(task, record)
 }

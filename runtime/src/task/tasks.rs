@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll, ready};
 
@@ -14,7 +15,9 @@ use super::group::sealed::{Outcome, Set};
 use super::group::{Group, Members};
 use super::handle::JoinError;
 use super::policy::{self, Member, flatten};
-use super::roll::Record;
+use super::roll::{Entry, Kind, Record};
+use super::spawn::start_blocking;
+use crate::cancelled::Cancelled;
 use crate::context::Context;
 
 /// A [`Group`] whose members are tasks.
@@ -175,15 +178,49 @@ impl<T: Send + 'static> TaskGroup<T> {
     {
         let (member, context) = self.enter(false);
         let (token, of_work) = (self.members.tracker.token(), context.clone());
+        let entry = Entry::new(&context, Kind::Blocking, Location::caller());
+        // In this order they are dropped, whether it runs or not.
+        let kept = (work, token);
         // It is not in the scope of its context: what runs on the thread is waited for.
         let work = async move {
-            let task = of_work.spawn_blocking(move |ctx| {
-                let _token = token;
+            let task = start_blocking(of_work, entry, move |ctx| {
+                let (work, _token) = kept;
                 work(ctx)
             });
             flatten(task.await).map(Some)
         };
         self.start(member, context, None, work);
+    }
+
+    /// Waits until fewer members are left than may run at the same time: for who adds them faster than they end.
+    /// Without a limit, it does not wait.
+    ///
+    /// # Errors
+    ///
+    /// Returns the [`Cancelled`] if the group's context ends meanwhile.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when it is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::task::TaskGroup;
+    /// use cancel_context::{Cancelled, Context};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Cancelled> {
+    /// let mut group = TaskGroup::new(&Context::background()).limit(2);
+    /// for number in 0..10 {
+    ///     group.room().await?;
+    ///     group.spawn(async move |_| Ok::<_, Cancelled>(number));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn room(&self) -> Result<(), Cancelled> {
+        self.policy.room(self.context()).await
     }
 
     #[track_caller]
@@ -194,7 +231,8 @@ impl<T: Send + 'static> TaskGroup<T> {
         record: Option<Arc<Record>>,
         work: impl Future<Output = Result<Option<T>, JoinError>> + Send + 'static,
     ) {
-        let run = policy::run(Arc::clone(&self.policy), member, context, work);
+        let (policy, presence) = (Arc::clone(&self.policy), self.policy.admit(member));
+        let run = policy::run(policy, member, context, presence, work);
         let Tasks {
             set,
             running,
@@ -205,6 +243,7 @@ impl<T: Send + 'static> TaskGroup<T> {
         if let Some(record) = record {
             record.set_abort(task);
         }
+        self.left += usize::from(!member.is_background);
     }
 
     /// Gives what waits until the last member has ended, also of those that outlive the group.

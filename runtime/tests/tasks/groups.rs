@@ -1,9 +1,7 @@
 //! Groups whose members do as they should, of both kinds.
 
 use std::future::{pending, ready};
-use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 
 use cancel_context::task::{FutureGroup, JoinError, TaskGroup};
@@ -11,7 +9,7 @@ use cancel_context::{Cancelled, Context, cancellable, private};
 use futures::FutureExt;
 use tokio::sync::oneshot;
 
-use crate::support::OnDrop;
+use crate::support::{OnDrop, panics};
 
 /// Runs a test with groups of tasks, and with groups of futures.
 macro_rules! with_both_kinds {
@@ -50,24 +48,6 @@ fn one_after_two() -> (
         Ok(2)
     };
     (one, two)
-}
-
-/// How many are at it now, and at most.
-#[derive(Clone, Default)]
-struct Gauge(Arc<(AtomicUsize, AtomicUsize)>);
-
-impl Gauge {
-    async fn work(self) -> Result<(), Cancelled> {
-        let now = self.0.0.fetch_add(1, SeqCst) + 1;
-        self.0.1.fetch_max(now, SeqCst);
-        tokio::task::yield_now().await;
-        self.0.0.fetch_sub(1, SeqCst);
-        Ok(())
-    }
-
-    fn most(&self) -> usize {
-        self.0.1.load(SeqCst)
-    }
 }
 
 with_both_kinds! {
@@ -135,65 +115,6 @@ with_both_kinds! {
     }
 
     // guarantee D3
-    async fn no_more_run_at_once_than_the_limit_allows(Group) {
-        let gauge = Gauge::default();
-        let mut group = Group::new(&Context::background()).limit(3);
-        for _ in 0..20 {
-            let gauge = gauge.clone();
-            group.spawn(|_| gauge.work());
-        }
-        assert_eq!(group.wait().await.unwrap().len(), 20);
-        assert_eq!(gauge.most(), 3);
-    }
-
-    // guarantee D3
-    async fn who_waits_for_a_turn_ends_with_the_context_and_never_begins(Group) {
-        let (ctx, canceller) = Context::background().with_cancel();
-        let mut group = Group::<()>::new(&ctx).limit(1);
-        let (started, is_started) = oneshot::channel();
-        group.spawn(|_| async {
-            started.send(()).unwrap();
-            pending::<Result<(), Cancelled>>().await
-        });
-        group.spawn(|_| async { unreachable!("it begins") as Result<(), Cancelled> });
-        let cancel = async {
-            is_started.await.unwrap();
-            canceller.cancel_with("enough");
-        };
-        let (outcome, ()) = tokio::join!(group.wait(), cancel);
-        let error = outcome.unwrap_err();
-        assert_eq!(error.cancelled().unwrap().cause().to_string(), "enough");
-    }
-
-    // guarantee D3
-    async fn waiting_for_room_ends_with_the_context(Group) {
-        let (ctx, canceller) = Context::background().with_cancel();
-        let mut group = Group::<()>::new(&ctx).limit(1);
-        group.room().await.unwrap();
-        group.spawn(|_| pending::<Result<(), Cancelled>>());
-        assert!(group.next().now_or_never().is_none());
-        tokio::task::yield_now().await;
-        let error = {
-            let mut room = pin!(group.room());
-            assert!(room.as_mut().now_or_never().is_none());
-            canceller.cancel_with("enough");
-            room.await.unwrap_err()
-        };
-        assert_eq!(error.cause().to_string(), "enough");
-        assert!(group.wait().await.is_err());
-    }
-
-    // bad input
-    async fn a_limit_of_zero_is_refused(Group) {
-        let refused = std::panic::catch_unwind(|| Group::<()>::new(&Context::background()).limit(0));
-        let payload = refused.expect_err("it was not refused");
-        assert_eq!(
-            payload.downcast_ref::<&str>(),
-            Some(&"a group with a limit of 0 would never begin a member")
-        );
-    }
-
-    // guarantee D3
     async fn a_background_member_ends_with_the_others(Group) {
         let (ctx, _canceller) = Context::background().with_cancel();
         let mut group = Group::new(&ctx);
@@ -243,6 +164,19 @@ with_both_kinds! {
         let outcomes = group.outcomes().await;
         let texts: Vec<_> = outcomes.iter().map(|it| it.as_ref().map_err(ToString::to_string)).collect();
         assert_eq!(texts, [Err("first".into()), Ok(&7), Err("second".into())]);
+    }
+
+    // guarantee D3; the symptom: the group waited for a member that had never been added
+    async fn a_member_that_cannot_be_made_is_none(Group) {
+        panics::watch();
+        let mut group = Group::<u8>::new(&Context::background());
+        group.spawn_background(|_| pending::<Result<(), Cancelled>>());
+        let breaks = |_| -> std::future::Ready<Result<u8, Cancelled>> {
+            panics::breaks("no member, on purpose");
+            unreachable!("it has panicked")
+        };
+        catch_unwind(AssertUnwindSafe(|| group.spawn(breaks))).unwrap_err();
+        assert_eq!(group.wait().await.unwrap(), []);
     }
 
     // guarantee D3

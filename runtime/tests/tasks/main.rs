@@ -11,6 +11,7 @@ mod exit;
 mod failures;
 mod generators;
 mod groups;
+mod limits;
 mod panics_in_groups;
 #[cfg(all(unix, feature = "process"))]
 mod processes;

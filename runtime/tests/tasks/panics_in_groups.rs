@@ -2,7 +2,7 @@
 
 use std::any::type_name;
 use std::fmt::Display;
-use std::future::pending;
+use std::future::{pending, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -230,6 +230,22 @@ async fn tasks_are_cancelled_by_it_although_nobody_waits_for_the_group() {
     let ended = group.context().cancelled().await;
     assert_eq!(ended.cause().to_string(), "a member of the group panicked");
     assert_eq!(panic_of(group.wait()).await, "unwaited, on purpose");
+}
+
+// guarantee D3; the symptom: the panic was lost when more had ended than one poll may take from a set
+#[tokio::test]
+async fn it_is_not_lost_behind_the_outcomes_of_many() {
+    panics::watch();
+    let mut group = TaskGroup::<u32>::new(&Context::background()).grace(Duration::ZERO);
+    for number in 0..500 {
+        group.spawn(move |_| ready(Ok::<_, Cancelled>(number)));
+    }
+    group.spawn(|_| async {
+        panics::breaks("after many, on purpose");
+        Ok::<_, Cancelled>(0)
+    });
+    group.context().clone().cancelled().await;
+    assert_eq!(panic_of(group.wait()).await, "after many, on purpose");
 }
 
 // guarantee D3
