@@ -155,10 +155,22 @@ impl<S: Fn() -> &'static Site + Copy> At for S {}
 /// Runs the poll of a task, and gives the innermost await that was pending in it.
 #[cfg(feature = "tokio")]
 pub(crate) fn noted<R>(poll: impl FnOnce() -> R) -> (R, Option<&'static Site>) {
-    let above = scope::with(|scope| scope.pending.take());
+    let above = Above(scope::with(|scope| scope.pending.take()));
     let polled = poll();
-    let pending = scope::with(|scope| scope.pending.replace(above));
+    let pending = scope::with(|scope| scope.pending.get());
+    drop(above);
     (polled, pending)
+}
+
+/// What was noted in the poll around this one; restored also when this one panics.
+#[cfg(feature = "tokio")]
+struct Above(Option<&'static Site>);
+
+#[cfg(feature = "tokio")]
+impl Drop for Above {
+    fn drop(&mut self) {
+        scope::with(|scope| scope.pending.set(self.0));
+    }
 }
 
 pin_project! {

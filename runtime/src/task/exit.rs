@@ -71,8 +71,9 @@ pub(crate) fn outside<R>(action: impl FnOnce() -> R) -> R {
 ///
 /// # Panics
 ///
-/// The future panics when it is polled elsewhere: in `main`, in a task that was spawned otherwise, in blocking
-/// code, or inside of [`outside`](crate::outside).
+/// The future panics when it is polled elsewhere: in `main`, in a task that was spawned otherwise, in
+/// `spawn_blocking`, in [`block_on`](crate::Context::block_on), or inside of [`outside`](crate::outside). A task that
+/// blocks on it by another executor's `block_on` cannot be told from one that awaits it, and blocks for ever.
 ///
 /// # Cancel safety
 ///

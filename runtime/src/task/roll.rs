@@ -60,7 +60,10 @@ impl Roll {
         entries.records.insert(key, Arc::clone(&record));
         drop(entries);
         let roll = Arc::clone(self);
-        Entry { roll, key, record }
+        Entry {
+            record,
+            _place: Place { roll, key },
+        }
     }
 }
 
@@ -128,9 +131,15 @@ impl Record {
 
 /// A task on the roll, until this is dropped.
 pub(crate) struct Entry {
+    pub(crate) record: Arc<Record>,
+    // Dropped last: the record may be the last handle of its context.
+    _place: Place,
+}
+
+/// The place of an entry on the roll.
+struct Place {
     roll: Arc<Roll>,
     key: u64,
-    pub(crate) record: Arc<Record>,
 }
 
 impl Entry {
@@ -158,7 +167,7 @@ impl Entry {
     }
 }
 
-impl Drop for Entry {
+impl Drop for Place {
     fn drop(&mut self) {
         let mut entries = self.roll.entries.lock();
         let removed = entries.records.remove(&self.key);
