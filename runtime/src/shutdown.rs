@@ -44,7 +44,9 @@
 //! }
 //! ```
 
+mod aside;
 mod conductor;
+mod listener;
 mod phase;
 mod report;
 
@@ -198,6 +200,8 @@ impl Shutdown {
     }
 
     /// Sets whether a second signal exits the process at once, with 128 + its number.
+    ///
+    /// So does any signal that comes when all is over, since the system's own answer to it does not come back.
     ///
     /// # Examples
     ///

@@ -73,7 +73,7 @@ async fn spin(ctx: Context) {
 struct Program {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
-    errors: ChildStderr,
+    errors: Option<ChildStderr>,
 }
 
 impl Program {
@@ -93,7 +93,7 @@ impl Program {
         Self {
             child,
             lines,
-            errors,
+            errors: Some(errors),
         }
     }
 
@@ -119,7 +119,9 @@ impl Program {
     /// How it has ended, and what it has reported.
     fn ended(mut self) -> (Option<i32>, String) {
         let mut errors = String::new();
-        self.errors.read_to_string(&mut errors).expect("it is text");
+        if let Some(printed) = &mut self.errors {
+            printed.read_to_string(&mut errors).expect("it is text");
+        }
         (
             self.child.wait().expect("it can be waited for").code(),
             errors,
@@ -286,4 +288,129 @@ fn a_second_signal_can_be_turned_off() {
     program.send("-INT");
     program.wait_for("returned");
     assert_eq!(program.ended().0, Some(0));
+}
+
+// guarantee D7; the symptom: tokio had heard the signal, and nobody listened
+#[test]
+fn a_signal_exits_when_all_is_over_and_the_runtime_still_waits() {
+    if is_child() {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("the system has threads");
+        let main = |ctx: Context| async move {
+            // Nobody knows of it.
+            tokio::task::spawn_blocking(|| {
+                loop {
+                    std::thread::park();
+                }
+            });
+            println!("\nrunning");
+            ctx.stopping().cancelled().await;
+        };
+        let ending = runtime.block_on(at_once().run(main));
+        println!("\nreturned");
+        assert!(ending.expect("the process can listen").report.is_empty());
+        // This waits for the thread.
+        return drop(runtime);
+    }
+    let mut program = Program::start("a_signal_exits_when_all_is_over_and_the_runtime_still_waits");
+    program.wait_for("running");
+    program.send("-TERM");
+    program.wait_for("returned");
+    program.send("-INT");
+    assert_eq!(program.ended().0, Some(130));
+}
+
+// guarantee D7; the symptom: the callback ran on the thread that hears the signals
+#[test]
+fn a_callback_that_blocks_keeps_no_second_signal_away() {
+    if is_child() {
+        return run(2, at_once(), |ctx| async move {
+            let _blocks = ctx.stopping().interrupt_with(|| {
+                println!("\nblocking");
+                loop {
+                    std::thread::park();
+                }
+            });
+            println!("\nrunning");
+            std::future::pending::<()>().await;
+        });
+    }
+    let mut program = Program::start("a_callback_that_blocks_keeps_no_second_signal_away");
+    program.wait_for("running");
+    program.send("-INT");
+    program.wait_for("blocking");
+    program.send("-TERM");
+    assert_eq!(program.ended().0, Some(143));
+}
+
+// guarantee D7; the symptom: the panic about the broken pipe was all that came of it
+#[test]
+fn a_report_that_nobody_reads_is_no_reason_to_stay() {
+    let test = "a_report_that_nobody_reads_is_no_reason_to_stay";
+    if is_child() {
+        return run(2, at_once(), spin);
+    }
+    let mut program = Program::start(test);
+    program.wait_for("spinning");
+    program.errors = None;
+    program.send("-TERM");
+    assert_eq!(program.ended().0, Some(1));
+}
+
+// guarantee D7
+#[test]
+fn a_report_that_cannot_be_written_is_no_reason_to_stay() {
+    let test = "a_report_that_cannot_be_written_is_no_reason_to_stay";
+    if is_child() {
+        return run(2, at_once(), |ctx| async move {
+            let task = ctx.spawn_blocking(|_| {
+                let _held = std::io::stderr().lock();
+                println!("\nblocking");
+                loop {
+                    std::thread::park();
+                }
+            });
+            task.await.expect("it never ends");
+        });
+    }
+    let mut program = Program::start(test);
+    program.wait_for("blocking");
+    program.send("-TERM");
+    assert_eq!(program.ended().0, Some(1));
+}
+
+// guarantees D7, G5
+#[test]
+fn what_the_destructor_of_an_aborted_task_spawns_is_aborted_and_named() {
+    let test = "what_the_destructor_of_an_aborted_task_spawns_is_aborted_and_named";
+    if is_child() {
+        return run(2, at_once(), |ctx| async move {
+            let flush = Flush(ctx.with_name("flush").without_cancel());
+            let task = ctx.spawn(ctx.shield(|_| async move {
+                let _flush = flush;
+                println!("\nrunning");
+                std::future::pending::<()>().await;
+            }));
+            task.await.expect("it never ends");
+        });
+    }
+    let mut program = Program::start(test);
+    program.wait_for("running");
+    program.send("-TERM");
+    let (code, report) = program.ended();
+    assert_eq!(code, Some(1), "{report}");
+    let line = report.lines().find(|line| line.contains(" in flush, "));
+    assert!(
+        line.is_some_and(|line| line.ends_with("; is left")),
+        "{report}"
+    );
+}
+
+/// Writes what is left when it is dropped.
+struct Flush(Context);
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        drop(self.0.spawn(std::future::pending::<()>()));
+    }
 }

@@ -1,10 +1,14 @@
 //! Who leads through the phases: a thread with a runtime of its own.
 //!
-//! Invariant: the process exits here, and nowhere else; by a second signal, or when something is left after the
-//! report.
+//! Invariants:
+//! 1. The process exits here, when something is left after the report, and by a signal (see [`super::listener`]);
+//!    nowhere else.
+//! 2. Nothing that is not ours runs on this thread: callbacks, wakers of the program, destructors of its values
+//!    and the writing of the report are done [aside](super::aside), and waited for no longer than a moment. So
+//!    the phases end in time whatever the program does.
 
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, Write};
 use std::pin::pin;
 use std::process;
 use std::sync::Arc;
@@ -14,14 +18,16 @@ use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::sync::{oneshot, watch};
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::Times;
+use super::aside::aside;
+use super::listener::Hearing;
 use super::phase::Phase;
 use super::report::{Report, Straggler};
 use crate::canceller::Canceller;
 use crate::context::Context;
-use crate::signal::{self, Signals};
 use crate::task::roll::{Record, Roll};
 
 /// The exit code of a process that leaves something behind.
@@ -56,20 +62,16 @@ impl Conductor {
         let (report, reported) = oneshot::channel();
         let thread = thread::Builder::new().name(String::from("shutdown"));
         thread.spawn(move || {
-            let runtime = match Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime,
-                Err(error) => return drop(started.send(Err(error))),
-            };
-            runtime.block_on(async move {
-                let signals = takes_signals.then(Signals::listen).transpose();
-                match signals {
-                    Ok(signals) => {
-                        drop(started.send(Ok(())));
-                        self.lead(signals, Told { aborted, report }).await;
-                    }
-                    Err(error) => drop(started.send(Err(error))),
+            let hear = || Hearing::begin(self.stopping.1.clone(), self.second_signal_exits);
+            let hearing = takes_signals.then(hear).transpose();
+            let runtime = Builder::new_current_thread().enable_time().build();
+            match hearing.and_then(|hearing| Ok((hearing, runtime?))) {
+                Ok((hearing, runtime)) => {
+                    drop(started.send(Ok(())));
+                    runtime.block_on(self.lead(hearing, Told { aborted, report }));
                 }
-            });
+                Err(error) => drop(started.send(Err(error))),
+            }
         })?;
         let gone = |_| {
             Err(io::Error::other(
@@ -80,11 +82,7 @@ impl Conductor {
         Ok((is_aborted, reported))
     }
 
-    async fn lead(self, signals: Option<Signals>, mut told: Told) {
-        if let Some(signals) = signals {
-            let canceller = self.stopping.1.clone();
-            tokio::spawn(listen(signals, canceller, self.second_signal_exits));
-        }
+    async fn lead(self, hearing: Option<Hearing>, mut told: Told) {
         let report = {
             let mut phases = pin!(self.phases(told.aborted));
             let mut is_abandoned = pin!(told.report.closed());
@@ -97,9 +95,6 @@ impl Conductor {
         let Some(report) = report else {
             return;
         };
-        if !report.is_empty() {
-            eprintln!("{report}");
-        }
         if report
             .stragglers()
             .iter()
@@ -107,11 +102,12 @@ impl Conductor {
         {
             process::exit(LEFT);
         }
+        drop(hearing);
         // If nobody waits for it any more, nobody wants to know.
         drop(told.report.send(report));
     }
 
-    /// Goes through the phases, until nothing is left, or what is left was aborted.
+    /// Goes through the phases, until nothing is left, or what is left was aborted and named.
     async fn phases(&self, aborted: oneshot::Sender<()>) -> Report {
         let why = self.stopping.0.cancelled().await;
         self.phase.send_replace(Phase::Stopping);
@@ -119,26 +115,44 @@ impl Conductor {
             return Report::default();
         }
         self.phase.send_replace(Phase::Cancelled);
-        let cause = why.cause();
-        self.cancelled.end(Some(cause), why.origin().clone());
+        let (cancelled, cause) = (self.cancelled.clone(), why.cause());
+        let end = move || cancelled.end(Some(cause), why.origin().clone());
+        aside(end).soon().await;
         if self.is_empty_within(self.times.cancel).await {
             return Report::default();
         }
+        self.abort(aborted).await
+    }
+
+    async fn abort(&self, aborted: oneshot::Sender<()>) -> Report {
         // Before the phase is told: what ends because of it was still there.
-        let left = self.roll.records();
+        let mut left = self.roll.records();
         let mut stragglers: Vec<_> = left.iter().map(|it| Straggler::of(it)).collect();
         self.phase.send_replace(Phase::Aborted);
         // The main function has no handle: it is dropped by whoever polls it.
         aborted.send(()).ok();
-        left.iter()
-            .filter_map(|it| it.abort_handle())
-            .for_each(tokio::task::AbortHandle::abort);
+        stop(&left);
         self.is_empty_within(self.times.abort).await;
-        let still: Vec<_> = self.roll.records();
+        let still = self.roll.records();
         for (record, straggler) in left.iter().zip(&mut stragglers) {
             straggler.is_left = is_among(record, &still);
         }
-        Report { stragglers }
+        // What was spawned by what was aborted, as destructors do.
+        let late = still.into_iter().filter(|record| !is_among(record, &left));
+        let late: Vec<_> = late.collect();
+        stop(&late);
+        stragglers.extend(late.iter().map(|it| Straggler::of(it)));
+        left.extend(late);
+        let report = Report { stragglers };
+        let text = format!("{report}\n");
+        let tell = move || {
+            // If nobody reads it, there is nobody to tell so.
+            io::stderr().write_all(text.as_bytes()).ok();
+            // Maybe the last handles of what the program has made.
+            drop(left);
+        };
+        aside(tell).soon().await;
+        report
     }
 
     async fn is_empty_within(&self, duration: Duration) -> bool {
@@ -146,15 +160,11 @@ impl Conductor {
     }
 }
 
-fn is_among(record: &Arc<Record>, records: &[Arc<Record>]) -> bool {
-    records.iter().any(|other| Arc::ptr_eq(record, other))
+fn stop(records: &[Arc<Record>]) {
+    let handles = records.iter().filter_map(|record| record.abort_handle());
+    handles.for_each(AbortHandle::abort);
 }
 
-async fn listen(mut signals: Signals, canceller: Canceller, second_exits: bool) {
-    let first = signals.next().await;
-    signal::cancel(&canceller, first);
-    if second_exits {
-        let second = signals.next().await;
-        process::exit(second.exit_code());
-    }
+fn is_among(record: &Arc<Record>, records: &[Arc<Record>]) -> bool {
+    records.iter().any(|other| Arc::ptr_eq(record, other))
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::LazyLock;
 use std::task::{Context as Task, Poll};
 
 use pin_project_lite::pin_project;
@@ -48,6 +49,10 @@ pub(super) struct Stages {
     stopping: Context,
     phase: watch::Receiver<Phase>,
 }
+
+/// For contexts without a shutdown. Nobody ever sends anything, and it is never closed.
+static ALWAYS: LazyLock<watch::Sender<Phase>> =
+    LazyLock::new(|| watch::Sender::new(Phase::Running));
 
 impl Stages {
     pub(super) fn new(stopping: Context) -> (Self, watch::Sender<Phase>) {
@@ -179,9 +184,6 @@ impl Context {
     #[must_use]
     pub fn phase(&self) -> watch::Receiver<Phase> {
         let stages: Option<&Stages> = self.value();
-        stages.map_or_else(
-            || watch::channel(Phase::Running).1,
-            |stages| stages.phase.clone(),
-        )
+        stages.map_or_else(|| ALWAYS.subscribe(), |stages| stages.phase.clone())
     }
 }

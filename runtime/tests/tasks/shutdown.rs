@@ -9,6 +9,7 @@ use std::time::Duration;
 use cancel_context::shutdown::{Ending, Phase, Shutdown};
 use cancel_context::task::{JoinError, TaskGroup};
 use cancel_context::{Cancelled, Canceller, Context, Kind, cancellable};
+use futures::FutureExt;
 use tokio::sync::oneshot;
 
 use crate::support::OnDrop;
@@ -250,6 +251,64 @@ async fn members_of_groups_local_tasks_detached_and_blocking_ones_are_known() {
     assert_eq!(paths, ["", "group", "detached", "local", "thread"]);
     let last = ending.report.stragglers().last().unwrap();
     assert!(last.is_blocking() && last.is_running && !last.is_left);
+}
+
+// guarantees D7, G5; the symptom: it was named by a line of this crate
+#[tokio::test]
+async fn a_blocking_member_of_a_group_is_named_by_where_it_was_added() {
+    let times = shutdown()
+        .stop_for(Duration::ZERO)
+        .cancel_for(Duration::ZERO);
+    let (sender, release) = mpsc::channel::<()>();
+    let (started, has_started) = oneshot::channel();
+    let ending = run(times, |ctx, operator| async move {
+        let of_watcher = ctx.clone();
+        tokio::spawn(async move {
+            until(&of_watcher, Phase::Aborted).await;
+            drop(sender);
+        });
+        let mut group = TaskGroup::<()>::new(&ctx);
+        group.spawn_blocking(move |_| {
+            started.send(()).unwrap();
+            release.recv().unwrap_err();
+            Ok::<_, Cancelled>(())
+        });
+        has_started.await.unwrap();
+        operator.cancel();
+        ctx.shield(|_| group.wait()).await.unwrap();
+    });
+    let ending = ending.await;
+    let last = ending.report.stragglers().last().unwrap();
+    assert!(last.is_blocking());
+    assert_eq!(last.spawned_at.file(), file!());
+}
+
+// guarantee D7; the symptom: the roll was empty between two members of which one may run
+#[tokio::test]
+async fn blocking_members_that_wait_for_their_turn_are_waited_for() {
+    let (ended, has_ended) = mpsc::channel();
+    let ending = run(shutdown(), |ctx, _| async move {
+        let mut group = TaskGroup::<()>::new(&ctx).limit(1);
+        for _ in 0..2 {
+            let ended = ended.clone();
+            group.spawn_blocking(move |_| {
+                ended.send(()).unwrap();
+                Ok::<_, Cancelled>(())
+            });
+        }
+        // Not on the roll.
+        tokio::spawn(group.wait());
+    });
+    assert!(ending.await.report.is_empty());
+    assert_eq!(has_ended.try_iter().count(), 2);
+}
+
+// guarantee D7; the symptom: who watched it was told at once that nobody would ever tell
+#[tokio::test]
+async fn without_a_shutdown_the_phase_stays_running() {
+    let mut phase = Context::background().phase();
+    assert_eq!(*phase.borrow_and_update(), Phase::Running);
+    assert!(phase.changed().now_or_never().is_none());
 }
 
 // guarantee D7
