@@ -11,7 +11,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::task::yield_now;
 
-use crate::members::{Member, blocking, member};
+use crate::members::{Member, background, blocking, member};
 use crate::random::Random;
 use crate::world::World;
 
@@ -68,8 +68,11 @@ async fn run(ctx: Context, world: World, depth: u32) {
             let given = Member::new(&world, depth, &alive);
             group.spawn(|ctx| member(ctx, given));
         }
+        if random.below(4) == 0 {
+            group.spawn_background(background);
+        }
         world.count_complete(depth);
-        finish(&world, group, &alive, &mut random).await;
+        finish(&world, group, members, &alive, &mut random).await;
     } else {
         let mut group = set_up(
             TaskGroup::new,
@@ -86,9 +89,12 @@ async fn run(ctx: Context, world: World, depth: u32) {
                 group.spawn(|ctx| member(ctx, given));
             }
         }
+        if random.below(4) == 0 {
+            group.spawn_background(background);
+        }
         world.count_complete(depth);
         let closed = group.closed();
-        finish(&world, group, &alive, &mut random).await;
+        finish(&world, group, members, &alive, &mut random).await;
         // A host must not leave before its members have: a shield, since its own context may have ended.
         ctx.shield(|_| closed).await;
         assert_eq!(alive.load(SeqCst), 0, "members of a group that is closed");
@@ -118,6 +124,7 @@ fn set_up<M: Members>(
 async fn finish<M: Members<Value = u64>>(
     world: &World,
     mut group: Group<M>,
+    members: u64,
     alive: &AtomicUsize,
     random: &mut Random,
 ) {
@@ -135,8 +142,14 @@ async fn finish<M: Members<Value = u64>>(
         }
         1 => drop(group),
         _ => match AssertUnwindSafe(group.wait()).catch_unwind().await {
-            Ok(Ok(_)) => {
+            Ok(Ok(values)) => {
                 world.count_success();
+                // Neither a failure nor a panic was lost.
+                assert_eq!(
+                    values.len() as u64,
+                    members,
+                    "values of a group that has finished"
+                );
                 assert_eq!(
                     alive.load(SeqCst),
                     0,

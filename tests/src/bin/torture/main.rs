@@ -36,6 +36,10 @@ const WARM_UP: u64 = 3;
 /// What tables of the process may still grow by. A byte lost by one task in a hundred would be more than this
 /// after a few hundred seeds.
 const SLACK: isize = 16 * 1024;
+
+/// How many threads block at once, at most. The locks below tokio keep a table of the threads that wait, which
+/// grows with their number and is never given back: with more threads it would grow in the middle of the rounds.
+const BLOCKING: usize = 24;
 /// Tasks that live as long as the runtime: the one that ends contexts on time.
 const DRIVERS: usize = 1;
 /// Far more than a seed takes that does not hang.
@@ -90,7 +94,8 @@ fn runtime(workers: usize) -> anyhow::Result<Runtime> {
     } else {
         Builder::new_multi_thread()
     };
-    Ok(builder.worker_threads(workers).enable_time().build()?)
+    builder.worker_threads(workers).enable_time();
+    Ok(builder.max_blocking_threads(BLOCKING).build()?)
 }
 
 /// How many threads the process has, where the system tells.

@@ -156,6 +156,11 @@ async fn breaks(after: u64) {
     std::panic::panic_any(ON_PURPOSE);
 }
 
+/// A member that goes on until the others have ended.
+pub(crate) async fn background(ctx: Context) -> Result<(), Cancelled> {
+    Err(ctx.cancelled().await)
+}
+
 /// A member that holds a thread until its context ends.
 pub(crate) fn blocking(ctx: &Context, member: Member) -> Result<u64, Failure> {
     let _member = member;
