@@ -62,6 +62,12 @@ impl Owner {
         self.waiter.registration.is_none() && self.vigil.is_empty() && self.memory.is_empty()
     }
 
+    /// What it remembers of the shields below.
+    #[cfg(feature = "streams")]
+    pub(crate) const fn vigil(&mut self) -> &mut Vigil {
+        &mut self.vigil
+    }
+
     /// Runs `poll` with `context` as the current one; if that ends pending, registers `waker`, and says why
     /// the owner leaves, if it does.
     #[inline]
@@ -297,8 +303,24 @@ impl Vigil {
 
     /// Whether a shield is pending that it waits for.
     pub(crate) fn is_needed(&self) -> bool {
-        let mut shields = self.shields.iter().flat_map(|shields| shields.iter());
-        shields.any(|shield| shield.strong_count() > 0)
+        self.shields().any(|shield| shield.strong_count() > 0)
+    }
+
+    /// Has it wait for those of `other` as well.
+    #[cfg(feature = "streams")]
+    pub(crate) fn extend(&mut self, other: &Self) {
+        other.shields().for_each(|shield| self.wait_for(shield));
+    }
+
+    /// Has the awaits above wait as well: what is below may be pending without having been polled.
+    #[cfg(feature = "streams")]
+    pub(crate) fn note_again(&self) {
+        let pending = self.shields().filter(|shield| shield.strong_count() > 0);
+        pending.for_each(|shield| watch::note_pending(|| Weak::clone(shield)));
+    }
+
+    fn shields(&self) -> impl Iterator<Item = &Weak<()>> {
+        self.shields.iter().flat_map(|shields| shields.iter())
     }
 
     pub(crate) fn wait_for(&mut self, shield: &Weak<()>) {

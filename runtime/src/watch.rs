@@ -165,13 +165,18 @@ pub(crate) fn collect_shields(before: u64, task: TaskId, mut add: impl FnMut(&We
 
 /// A shield that is pending; the owners above wait for it.
 pub(crate) fn note_shield(shield: &Arc<()>) {
+    note_pending(|| Arc::downgrade(shield));
+}
+
+/// As [`note_shield`], of one that is elsewhere.
+pub(crate) fn note_pending(shield: impl FnOnce() -> Weak<()>) {
     scope::with(|scope| {
         if scope.depth() > 0 {
             let epoch = scope.next_epoch();
             scope.shielded.set(epoch);
             scope.is_unusual.set(true);
             scope.disturb();
-            let entry = (epoch, TaskId::current(), Arc::downgrade(shield));
+            let entry = (epoch, TaskId::current(), shield());
             SHIELDS.with_borrow_mut(|shields| shields.push(entry));
         }
     });

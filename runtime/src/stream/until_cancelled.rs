@@ -5,7 +5,9 @@
 //!    (guarantee A4). So one that is always ready ends as well, and an item that it has given is delivered.
 //! 2. The stream below is polled and dropped with the context as the current one. It is dropped in the poll in
 //!    which it ends, or the context has.
-//! 3. Shields that were pending below are waited for, also when the stream has given an item meanwhile.
+//! 3. Shields that were pending below are waited for, also when the stream has given an item meanwhile, or in that
+//!    very poll: then the owner does not look, and is told. What is below need not poll them again. So whoever is
+//!    above, and may have begun later, is told of them in each poll that ends pending.
 
 use std::fmt;
 use std::panic::Location;
@@ -89,8 +91,6 @@ pin_project! {
         #[pin]
         stream: Option<S>,
         owner: Owner,
-        // Those that were pending below when they were last polled.
-        shields: Vigil,
         // The wait for an item has begun.
         is_waiting: bool,
         // What the error says was left.
@@ -110,7 +110,6 @@ impl<S> UntilCancelled<S> {
             context,
             stream: Some(stream),
             owner: Owner::of_begun(),
-            shields: Vigil::new(),
             is_waiting: false,
             place,
         }
@@ -146,7 +145,7 @@ impl<S> UntilCancelled<S> {
         if *this.is_waiting || context.is_live() || !scope::has_ended(context) {
             return None;
         }
-        let is_held = this.shields.is_held();
+        let is_held = this.owner.vigil().is_held();
         context.cancelled_at(None).filter(|_| !is_held)
     }
 }
@@ -158,21 +157,28 @@ impl<S: Stream> UntilCancelled<S> {
         task: &mut Task<'_>,
     ) -> Poll<Result<Option<S::Item>, Cancelled>> {
         let this = self.project();
-        let (mut stream, shields) = (this.stream, this.shields);
-        this.owner.poll(this.context, task.waker(), || {
+        let (mut stream, mut beside_item) = (this.stream, Vigil::new());
+        let polled = this.owner.poll(this.context, task.waker(), || {
             let before = scope::epoch();
             let inner = stream.as_mut().as_pin_mut();
             let polled = inner.expect("it has not ended").poll_next(task);
-            if watch::is_shielded_below(before) {
-                let remember = |shield: &_| shields.wait_for(shield);
-                watch::collect_shields(before, TaskId::current(), remember);
-            }
-            if matches!(polled, Poll::Ready(None)) {
+            match polled {
+                Poll::Ready(Some(_)) => {
+                    let remember = |shield: &_| beside_item.wait_for(shield);
+                    watch::collect_shields(before, TaskId::current(), remember);
+                }
                 // The destructors of the stream see its context, too.
-                stream.set(None);
+                Poll::Ready(None) => stream.set(None),
+                Poll::Pending => {}
             }
             polled
-        })
+        });
+        let vigil = this.owner.vigil();
+        vigil.extend(&beside_item);
+        if polled.is_pending() {
+            vigil.note_again();
+        }
+        polled
     }
 }
 

@@ -15,6 +15,7 @@ mod limits;
 mod panics_in_groups;
 #[cfg(all(unix, feature = "process"))]
 mod processes;
+mod shielded_streams;
 mod shutdown;
 mod spawned_streams;
 mod streams;

@@ -268,45 +268,6 @@ fn the_error_names_the_place_of_the_stream_if_no_await_is_known() {
     );
 }
 
-// guarantees A10, D6
-#[test]
-fn a_shield_inside_is_waited_for_also_after_another_item() {
-    let (ctx, canceller) = Context::background().with_cancel();
-    let (release, released) = oneshot::channel::<()>();
-    let (go, gone) = oneshot::channel::<()>();
-    let shield = ctx.shield(|_| async move { released.await.is_ok() });
-    let jobs = [shield.boxed(), async { gone.await.is_err() }.boxed()];
-    let mut results = iter(jobs).buffer_unordered(2).until_cancelled(&ctx);
-    assert!(results.next().now_or_never().is_none());
-    go.send(()).unwrap();
-    assert!(!now(&mut results).unwrap().unwrap());
-    canceller.cancel();
-    assert!(results.next().now_or_never().is_none(), "it waits");
-    release.send(()).unwrap();
-    assert!(now(&mut results).unwrap().unwrap(), "the shield has ended");
-    assert!(now(&mut results).unwrap().is_err());
-}
-
-// guarantees A10, D6
-#[test]
-fn a_shield_that_is_pending_in_the_poll_of_an_item_is_waited_for() {
-    let (ctx, canceller) = Context::background().with_cancel();
-    let (release, released) = oneshot::channel::<()>();
-    let mut shield = Box::pin(ctx.shield(|_| released));
-    let mut is_done = false;
-    let mut states = poll_fn(|task| {
-        is_done = is_done || shield.poll_unpin(task).is_ready();
-        Poll::Ready(Some(is_done))
-    })
-    .until_cancelled(&ctx);
-    assert!(!now(&mut states).unwrap().unwrap());
-    canceller.cancel();
-    assert!(!now(&mut states).unwrap().unwrap(), "it goes on meanwhile");
-    release.send(()).unwrap();
-    assert!(now(&mut states).unwrap().unwrap(), "the shield has ended");
-    assert!(now(&mut states).unwrap().is_err());
-}
-
 // guarantees D4, D6
 #[tokio::test]
 async fn exit_task_behind_it_ends_the_whole_task() {
