@@ -326,6 +326,8 @@ impl Vigil {
     pub(crate) fn wait_for(&mut self, shield: &Weak<()>) {
         let known = self.shields.get_or_insert_default();
         if !known.iter().any(|other| other.ptr_eq(shield)) {
+            // While the context lives, nobody asks; and that may be as long as there are shields.
+            known.retain(|other| other.strong_count() > 0);
             known.push(Weak::clone(shield));
         }
     }

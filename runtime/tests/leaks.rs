@@ -5,11 +5,11 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::future::{pending, ready};
+use std::future::{pending, poll_fn, ready};
 use std::hint::black_box;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context as Task, Waker};
+use std::task::{Context as Task, Poll, Waker};
 use std::time::Duration;
 
 use cancel_context::private::{Over, around, children, is_over, unwind, waiting};
@@ -226,6 +226,57 @@ fn lost_scopes_leave_nothing() {
         lose(child.run(root.shield(|_| pending::<()>())));
         canceller.detach();
     });
+}
+
+/// Pending once.
+async fn yields() {
+    let mut is_ready = false;
+    let once = poll_fn(|_| {
+        if std::mem::replace(&mut is_ready, true) {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    });
+    once.await;
+}
+
+// guarantees A10, B8; the symptom: a worker's loop remembered each shield that it had ever run
+#[test]
+fn finished_shields_do_not_pile_up_in_the_scope_around_them() {
+    let (root, _canceller) = root();
+    let before = heap();
+    let mut worker = Box::pin(root.run(async {
+        loop {
+            root.shield(|_| yields()).await;
+        }
+    }));
+    let mut task = Task::from_waker(Waker::noop());
+    for _ in 0..MANY / 50 {
+        assert!(worker.as_mut().poll(&mut task).is_pending());
+    }
+    assert_heap_is_as(before);
+}
+
+// guarantees A10, B8; the symptom: as above, of a stream that always has an item
+#[cfg(feature = "streams")]
+#[test]
+fn finished_shields_do_not_pile_up_in_the_stream_around_them() {
+    use cancel_context::stream::CancellableStream;
+
+    let (root, _canceller) = root();
+    let mut shield = Box::pin(root.shield(|_| yields()));
+    let states = futures::stream::poll_fn(|task| {
+        if shield.as_mut().poll(task).is_ready() {
+            shield.set(root.shield(|_| yields()));
+        }
+        Poll::Ready(Some(()))
+    });
+    let before = heap();
+    let mut states = Box::pin(states.until_cancelled(&root));
+    for _ in 0..MANY / 50 {
+        assert!(states.next().now_or_never().flatten().is_some());
+    }
+    assert_heap_is_as(before);
 }
 
 // guarantee B8
