@@ -1,6 +1,6 @@
-//! What the programs share: a stopwatch for what they print, and a signal to oneself.
+//! What the programs share: a stopwatch for what they print, and signals.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io;
 use std::time::Instant;
 
@@ -21,17 +21,56 @@ impl Stopwatch {
     }
 }
 
-/// Sends `SIGINT` to this process, as Ctrl-C in its terminal does.
+/// A signal that ends a process which does not handle it.
+#[derive(Clone, Copy, Debug)]
+pub enum Signal {
+    /// `SIGINT`, as Ctrl-C in a terminal sends it.
+    Interrupt,
+    /// `SIGTERM`, as who looks after services sends it.
+    Terminate,
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+        })
+    }
+}
+
+/// Sends `signal` to a process, which must not have been reaped.
 ///
 /// # Errors
 ///
 /// Returns the system's error; on systems without such signals, always one.
-pub fn interrupt_self() -> io::Result<()> {
-    #[cfg(unix)]
-    return Ok(rustix::process::kill_process(
-        rustix::process::getpid(),
-        rustix::process::Signal::INT,
-    )?);
-    #[cfg(not(unix))]
+#[cfg(unix)]
+pub fn send(signal: Signal, process: u32) -> io::Result<()> {
+    use rustix::process::{Pid, Signal as Number, kill_process};
+
+    let process = Pid::from_raw(process.cast_signed()).ok_or(io::ErrorKind::InvalidInput)?;
+    let number = match signal {
+        Signal::Interrupt => Number::INT,
+        Signal::Terminate => Number::TERM,
+    };
+    Ok(kill_process(process, number)?)
+}
+
+/// Sends `signal` to a process, which must not have been reaped.
+///
+/// # Errors
+///
+/// Returns the system's error; on systems without such signals, always one.
+#[cfg(not(unix))]
+pub fn send(_signal: Signal, _process: u32) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Sends `SIGINT` to this process, as Ctrl-C in its terminal does.
+///
+/// # Errors
+///
+/// As [`send`].
+pub fn interrupt_self() -> io::Result<()> {
+    send(Signal::Interrupt, std::process::id())
 }

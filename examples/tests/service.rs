@@ -1,4 +1,6 @@
-//! `service` stops without losing anything, names what does not end, and exits as it should.
+//! `service` stops without losing anything, names what does not end, and exits as it should. It is told to by signals.
+
+#![cfg(unix)]
 
 mod support;
 

@@ -5,8 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::{ExitCode, ExitStatus, Stdio};
 
-use examples::Stopwatch;
-use rustix::process::{Pid, Signal, kill_process};
+use examples::{Signal, Stopwatch};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -58,11 +57,10 @@ impl Service {
         Ok(address.parse()?)
     }
 
-    fn send(&self, signal: Signal, name: &str) -> Result<(), Box<dyn Error>> {
-        let number = self.process.id().ok_or("the service has gone")?;
-        let process = Pid::from_raw(i32::try_from(number)?).ok_or("no process")?;
-        kill_process(process, signal)?;
-        self.clock.say(format_args!("sent {name}"));
+    fn send(&self, signal: Signal) -> Result<(), Box<dyn Error>> {
+        let process = self.process.id().ok_or("the service has gone")?;
+        examples::send(signal, process)?;
+        self.clock.say(format_args!("sent {signal}"));
         Ok(())
     }
 
@@ -109,7 +107,7 @@ async fn under_load(serve: &[&str], load: &[&str]) -> Result<ExitStatus, Box<dyn
     let load = command.args(load).stdout(Stdio::piped()).spawn()?;
     // They are in flight.
     service.line().await?;
-    service.send(Signal::TERM, "SIGTERM")?;
+    service.send(Signal::Terminate)?;
     let status = service.ended().await?;
     let output = load.wait_with_output().await?;
     clock.say(format_args!(
@@ -126,10 +124,10 @@ async fn twice() -> Result<ExitStatus, Box<dyn Error>> {
         .stdout(Stdio::null())
         .spawn()?;
     service.line().await?;
-    service.send(Signal::INT, "SIGINT")?;
+    service.send(Signal::Interrupt)?;
     // The first one was noticed.
     service.line().await?;
-    service.send(Signal::INT, "SIGINT")?;
+    service.send(Signal::Interrupt)?;
     let status = service.ended().await?;
     load.wait().await?;
     Ok(status)
