@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use crate::serve::STUCK;
 
 /// Requests in flight on one connection.
-const PER_CONNECTION: usize = 20;
+pub(crate) const PER_CONNECTION: usize = 20;
 
 /// What became of the requests.
 #[derive(Default)]

@@ -57,6 +57,12 @@ impl Service {
         Ok(address.parse()?)
     }
 
+    /// Waits for the line that begins so; prints all until then.
+    async fn line_with(&mut self, begin: &str) -> io::Result<()> {
+        while !self.line().await?.starts_with(begin) {}
+        Ok(())
+    }
+
     fn send(&self, signal: Signal) -> Result<(), Box<dyn Error>> {
         let process = self.process.id().ok_or("the service has gone")?;
         examples::send(signal, process)?;
@@ -125,8 +131,8 @@ async fn twice() -> Result<ExitStatus, Box<dyn Error>> {
         .spawn()?;
     service.line().await?;
     service.send(Signal::Interrupt)?;
-    // The first one was noticed.
-    service.line().await?;
+    // The first one was noticed; until then the system may take two for one.
+    service.line_with("stops:").await?;
     service.send(Signal::Interrupt)?;
     let status = service.ended().await?;
     load.wait().await?;

@@ -12,6 +12,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
+use crate::load::PER_CONNECTION;
 use crate::scenes::IN_FLIGHT;
 
 /// The request that hangs.
@@ -23,27 +24,24 @@ const WORK: Duration = Duration::from_secs(2);
 /// How many answers of one connection may wait to be written.
 const QUEUE: usize = 64;
 
-/// Says once when so many requests are in flight as the scenes want.
+/// Says when all connections of the scenes have as many requests in flight as they keep.
+///
+/// Once, however slow their start is: it counts those that have begun, and of each connection only the first ones.
+/// What is answered meanwhile is followed by another request.
 #[derive(Default)]
 struct Gauge {
-    now: AtomicUsize,
+    begun: AtomicUsize,
 }
 
 impl Gauge {
-    // Relaxed: a counter.
-    fn begin(self: &Arc<Self>) -> InFlight {
-        if self.now.fetch_add(1, Ordering::Relaxed) + 1 == IN_FLIGHT {
+    /// A connection has taken on its request number `of_connection`, from 1 on.
+    fn begin(&self, of_connection: usize) {
+        // Relaxed: a counter.
+        if of_connection <= PER_CONNECTION
+            && self.begun.fetch_add(1, Ordering::Relaxed) + 1 == IN_FLIGHT
+        {
             println!("{IN_FLIGHT} in flight");
         }
-        InFlight(Arc::clone(self))
-    }
-}
-
-struct InFlight(Arc<Gauge>);
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.now.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -75,8 +73,8 @@ async fn connection(stream: TcpStream, gauge: Arc<Gauge>) -> Result<(), Connecti
         let Some(request) = request? else { break };
         accepted += 1;
         let of_request = ctx.with_name(format!("request {request}"));
-        let (answers, in_flight) = (answers.clone(), gauge.begin());
-        drop(of_request.spawn(handle(of_request.clone(), request, answers, in_flight)));
+        gauge.begin(accepted);
+        drop(of_request.spawn(handle(of_request.clone(), request, answers.clone())));
     }
     // The writer ends when the last request is answered.
     drop(answers);
@@ -107,11 +105,7 @@ async fn write(
 }
 
 #[cancellable]
-async fn handle(
-    request: String,
-    answers: mpsc::Sender<String>,
-    _in_flight: InFlight,
-) -> Result<(), ConnectionError> {
+async fn handle(request: String, answers: mpsc::Sender<String>) -> Result<(), ConnectionError> {
     if request == STUCK {
         #[shield]
         write_to_a_log_that_is_gone().await;
