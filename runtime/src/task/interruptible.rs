@@ -5,6 +5,9 @@
 //!    alone holds it.
 //! 2. The context has ended before the interrupt shuts the socket down. So what a call gives afterwards, be it an
 //!    error or the end of the stream, may be due to that, and is given as the context's end.
+//! 3. The timeouts that are handed to the system are a help, and the interrupt ends a call without them, too. So
+//!    where the system refuses them, as macOS does for a socket that is shut down in both directions, that is no
+//!    error: there may still be something to read.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -38,6 +41,10 @@ const SLACK: Duration = Duration::from_millis(10);
 ///
 /// As with the sockets themselves, a shared reference can be read from and written to, also by two threads.
 ///
+/// The timeouts are those of the connection, which all clones of the socket share. They are given back when this is
+/// dropped. Of two adaptors on clones of one socket, each overwrites what the other has set: there, a call still ends
+/// when its context does, but own timeouts of the socket may be lost.
+///
 /// [`Cancelled`]: crate::Cancelled
 ///
 /// # Examples
@@ -64,11 +71,35 @@ const SLACK: Duration = Duration::from_millis(10);
 pub struct Interruptible<S: Socket> {
     context: Context,
     socket: Arc<S>,
-    read_timeout: Option<Duration>,
-    write_timeout: Option<Duration>,
+    own: Timeouts<S>,
     interrupt: InterruptGuard,
     /// Where it was made: who reads it is mostly a loop of `std`.
     place: &'static Location<'static>,
+}
+
+/// The timeouts that a socket had, until this is dropped: then it has them again.
+struct Timeouts<S: Socket> {
+    socket: Arc<S>,
+    of_read: Option<Duration>,
+    of_write: Option<Duration>,
+}
+
+impl<S: Socket> Timeouts<S> {
+    fn of(socket: &Arc<S>) -> io::Result<Self> {
+        Ok(Self {
+            of_read: socket.read_timeout()?,
+            of_write: socket.write_timeout()?,
+            socket: Arc::clone(socket),
+        })
+    }
+}
+
+impl<S: Socket> Drop for Timeouts<S> {
+    fn drop(&mut self) {
+        // See invariant 3.
+        self.socket.set_read_timeout(self.of_read).ok();
+        self.socket.set_write_timeout(self.of_write).ok();
+    }
 }
 
 /// A blocking socket: a [`TcpStream`], on Unix also a `UnixStream`. Sealed.
@@ -133,8 +164,8 @@ socket!(UnixStream);
 impl<S: Socket> Interruptible<S> {
     #[track_caller]
     fn new(context: &Context, socket: S) -> io::Result<Self> {
-        let (read_timeout, write_timeout) = (socket.read_timeout()?, socket.write_timeout()?);
         let socket = Arc::new(socket);
+        let own = Timeouts::of(&socket)?;
         let of_interrupt = Arc::downgrade(&socket);
         let interrupt = context.interrupt_with(move || {
             if let Some(socket) = of_interrupt.upgrade() {
@@ -145,8 +176,7 @@ impl<S: Socket> Interruptible<S> {
         Ok(Self {
             context: context.clone(),
             socket,
-            read_timeout,
-            write_timeout,
+            own,
             interrupt,
             place: Location::caller(),
         })
@@ -176,11 +206,7 @@ impl<S: Socket> Interruptible<S> {
     /// Takes the socket off the context, and gives it back with the timeouts it had.
     ///
     /// When this returns, the end of the context does nothing to it any more. If it has ended before, the socket
-    /// has been shut down.
-    ///
-    /// # Errors
-    ///
-    /// Returns the system's error if it does not set the timeouts.
+    /// has been shut down; not every system sets the timeouts of such a socket.
     ///
     /// # Examples
     ///
@@ -194,18 +220,18 @@ impl<S: Socket> Interruptible<S> {
     /// let (ctx, canceller) = Context::background().with_cancel();
     /// let mut stream = ctx.interruptible(TcpStream::connect(listener.local_addr()?)?)?;
     /// stream.write_all(b"request 7")?;
-    /// let mut stream = stream.into_inner()?;
+    /// let mut stream = stream.into_inner();
     /// canceller.cancel();
     /// stream.write_all(b"request 8")?;
     /// # Ok(())
     /// # }
     /// ```
     #[expect(clippy::missing_panics_doc, reason = "it does not panic")]
-    pub fn into_inner(self) -> io::Result<S> {
+    #[must_use = "else drop it"]
+    pub fn into_inner(self) -> S {
         drop(self.interrupt);
-        self.socket.set_read_timeout(self.read_timeout)?;
-        self.socket.set_write_timeout(self.write_timeout)?;
-        Ok(Arc::into_inner(self.socket).expect("nobody else holds it, by invariant 1"))
+        drop(self.own);
+        Arc::into_inner(self.socket).expect("nobody else holds it, by invariant 1")
     }
 
     /// Makes a call that has `limit` as its own timeout, again and again until it has something to say.
@@ -220,9 +246,9 @@ impl<S: Socket> Interruptible<S> {
             let remaining = self.context.remaining().map(|left| left.max(LEAST));
             let ours = remaining.filter(|left| limit.is_none_or(|limit| *left < limit));
             let began = Instant::now();
-            let called =
-                set_timeout(&self.socket, ours.or(limit)).and_then(|()| call(&self.socket));
-            match called {
+            // See invariant 3.
+            set_timeout(&self.socket, ours.or(limit)).ok();
+            match call(&self.socket) {
                 Ok(Called::Value(value)) => return Ok(value),
                 Ok(Called::Closed(value)) => return self.check().map(|()| value),
                 Err(error) => {
@@ -257,7 +283,7 @@ fn has_timed_out(error: &io::Error) -> bool {
 
 impl<S: Socket> Read for &Interruptible<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.call(self.read_timeout, S::set_read_timeout, |socket| {
+        self.call(self.own.of_read, S::set_read_timeout, |socket| {
             Ok(match socket.read(buffer)? {
                 0 => Called::Closed(0),
                 count => Called::Value(count),
@@ -268,7 +294,7 @@ impl<S: Socket> Read for &Interruptible<S> {
 
 impl<S: Socket> Write for &Interruptible<S> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.call(self.write_timeout, S::set_write_timeout, |socket| {
+        self.call(self.own.of_write, S::set_write_timeout, |socket| {
             socket.write(buffer).map(Called::Value)
         })
     }
@@ -346,3 +372,6 @@ impl Context {
         Interruptible::new(self, socket)
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;

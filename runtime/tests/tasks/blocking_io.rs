@@ -203,7 +203,7 @@ fn a_socket_that_was_taken_back_is_as_it_was_and_nothing_is_left_on_the_context(
     stream.read_exact(&mut [0]).unwrap();
     assert!(stream.get_ref().read_timeout().unwrap() < Some(LONG));
 
-    let mut stream = stream.into_inner().unwrap();
+    let mut stream = stream.into_inner();
     assert_eq!(stream.read_timeout().unwrap(), Some(LONG));
     assert_eq!(stream.write_timeout().unwrap(), None);
     assert_eq!(ctx.handle_count(), handles);
@@ -223,6 +223,25 @@ fn dropping_the_adaptor_closes_the_socket_and_takes_it_off_the_context() {
     assert_eq!(ctx.handle_count(), handles);
     assert_eq!(peer.read(&mut [0]).unwrap(), 0);
     canceller.cancel();
+}
+
+// guarantee D5; the symptom: a clone of a socket kept the time that a deadline had left when it was last read
+#[test]
+fn dropping_the_adaptor_gives_clones_of_the_socket_its_timeouts_back() {
+    let (stream, mut peer) = connection();
+    stream.set_write_timeout(Some(LONG)).unwrap();
+    let clone = stream.try_clone().unwrap();
+    let ctx = Context::background().with_timeout(LONG / 2);
+    let mut stream = ctx.interruptible(stream).unwrap();
+    peer.write_all(&[1]).unwrap();
+    stream.read_exact(&mut [0]).unwrap();
+    stream.write_all(&[2]).unwrap();
+    assert!(clone.read_timeout().unwrap().is_some());
+    assert!(clone.write_timeout().unwrap() < Some(LONG));
+
+    drop(stream);
+    assert_eq!(clone.read_timeout().unwrap(), None);
+    assert_eq!(clone.write_timeout().unwrap(), Some(LONG));
 }
 
 // guarantee D5
