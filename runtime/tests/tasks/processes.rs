@@ -198,15 +198,18 @@ async fn an_annotated_function_leaves_at_once_and_the_child_is_killed_all_the_sa
         Ok(status.unwrap().signal())
     }
 
-    let ctx = Context::background().with_timeout(SHORT);
+    // The deadline begins to run when the child has set its trap.
+    let (ctx, mover) = Context::background().with_movable_deadline(Instant::now() + LONG);
     let mut child = ctx.process(shell(STUBBORN)).grace(SHORT).spawn().unwrap();
     let (pid, _lines) = (pid(&child), ready(&mut child).await);
+    assert!(mover.move_to(Instant::now() + SHORT));
     assert!(works(&ctx, &mut child).await.unwrap_err().is_timeout());
     drop(child);
     gone(pid).await;
 
-    let ctx = Context::background().with_timeout(SHORT);
+    let (ctx, mover) = Context::background().with_movable_deadline(Instant::now() + LONG);
     let mut child = ctx.process(sleeper()).spawn().unwrap();
+    assert!(mover.move_to(Instant::now() + SHORT));
     assert_eq!(sees_the_end(&ctx, &mut child).await.unwrap(), TERM);
 }
 
