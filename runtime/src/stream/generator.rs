@@ -158,8 +158,14 @@ where
     fn poll_next(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Self::Item>> {
         let this = self.project();
         let mut items = this.items;
-        let sent_at = items.stream().and_then(|producer| producer.place);
-        items.as_mut().leaves_at(sent_at.unwrap_or(this.place));
+        if let Some(producer) = items.stream() {
+            let (sent_at, has_returned) = (producer.place, producer.future.is_none());
+            items.as_mut().leaves_at(sent_at.unwrap_or(this.place));
+            if has_returned {
+                // After an item that was on its way, how it has ended is still to be said.
+                items.as_mut().goes_on();
+            }
+        }
         let item = ready!(items.as_mut().poll_next(task));
         Poll::Ready(item.map(|item| {
             let item = item.unwrap_or_else(|cancelled| Err(E::from(cancelled)));

@@ -128,6 +128,11 @@ impl<S> UntilCancelled<S> {
         *self.project().place = place;
     }
 
+    /// Has the next poll not look at the context first: what comes next is there already.
+    pub(super) fn goes_on(self: Pin<&mut Self>) {
+        *self.project().is_waiting = true;
+    }
+
     /// Drops the stream, if it has not ended.
     pub(super) fn end(self: Pin<&mut Self>) {
         let this = self.project();

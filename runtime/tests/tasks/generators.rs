@@ -209,6 +209,35 @@ fn an_error_waits_for_the_item_before_it() {
     assert_eq!(now(&mut numbers), None);
 }
 
+// guarantee D6; the symptom: a cancel after the last item replaced the error of a producer that had returned
+#[test]
+fn how_a_producer_has_ended_is_said_although_the_context_ends_before_the_next_item_is_asked_for() {
+    for outcome in [Ok(()), Err(Failure::OfProducer)] {
+        let (ctx, canceller) = Context::background().with_cancel();
+        let numbers = try_generate(&ctx, async |mut yielder| {
+            assert!(yielder.send(1).now_or_never().is_none());
+            outcome
+        });
+        let mut numbers = pin!(numbers);
+        assert_eq!(now(&mut numbers), Some(Ok(1)));
+        canceller.cancel();
+        assert_eq!(now(&mut numbers), outcome.err().map(Err));
+        assert_eq!(now(&mut numbers), None);
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Failure {
+    OfProducer,
+    Cancelled,
+}
+
+impl From<Cancelled> for Failure {
+    fn from(_: Cancelled) -> Self {
+        Self::Cancelled
+    }
+}
+
 // guarantee D6, and bad input; the symptom: a send in a task of its own hung
 #[tokio::test]
 async fn a_send_outside_of_its_stream_is_refused() {
