@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -31,7 +32,8 @@ use crate::task::{JoinError, JoinHandle};
 /// # Errors
 ///
 /// Gives a [`JoinError`] as the last item if the producer did not return `Ok`: that its context has ended, the
-/// error that it returned, that it exited, was aborted or panicked.
+/// error that it returned, that it exited, was aborted or panicked. A [`Cancelled`] that it returned, also as an
+/// [`io::Error`], says the first of these.
 ///
 /// # Panics
 ///
@@ -86,10 +88,16 @@ where
 
 fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> JoinError {
     let cause = into_cause(error);
-    match cause.downcast_ref::<Cancelled>() {
+    // That is what a `Cancelled` is in a function that returns `io::Result`.
+    let of_io = cause.downcast_ref::<io::Error>().and_then(of_cancelled);
+    match cause.downcast_ref::<Cancelled>().or(of_io) {
         Some(cancelled) => JoinError::Cancelled(cancelled.clone()),
         None => JoinError::Failed(cause),
     }
+}
+
+fn of_cancelled(error: &io::Error) -> Option<&Cancelled> {
+    error.get_ref()?.downcast_ref()
 }
 
 /// A stream whose producer is a task; made by [`spawn`].

@@ -133,6 +133,17 @@ async fn the_consumer_is_told_how_the_producer_has_ended() {
     let mut leaves = spawn::<u8, _, _>(&ctx, 1, async move |_, _| inner.check());
     assert!(end_of(&mut leaves).await.cancelled().unwrap().is_timeout());
 
+    // The symptom: a producer whose error is that of `io` had failed, though it left because of its context.
+    let inner = ctx.with_timeout(std::time::Duration::ZERO);
+    let mut leaves = spawn::<u8, _, _>(&ctx, 1, async move |_, _| -> std::io::Result<()> {
+        Ok(inner.check()?)
+    });
+    assert!(end_of(&mut leaves).await.cancelled().unwrap().is_timeout());
+
+    let error = || std::io::Error::other(std::io::Error::other("disk full"));
+    let mut fails = spawn::<u8, _, _>(&ctx, 1, async move |_, _| Err(error()));
+    assert!(matches!(end_of(&mut fails).await, JoinError::Failed(_)));
+
     let mut panics = spawn::<u8, _, Cancelled>(&ctx, 1, async |_, _| panic!("on purpose"));
     let JoinError::Panicked(panic) = end_of(&mut panics).await else {
         panic!("it says so");
