@@ -288,9 +288,11 @@ impl ChildProcess {
         self.state.borrow().is_killed
     }
 
-    /// Returns the system's number of the child, until it has ended.
+    /// Returns the system's number of the child, until it has ended, or its supervisor has.
     ///
-    /// The system may give the number to another process when this says that there is none.
+    /// It is for what is shown. The system may give the number to another process as soon as the child was reaped,
+    /// a moment before this says that there is none: so a signal to it may reach another one. Cancelling the context
+    /// never does.
     ///
     /// # Examples
     ///

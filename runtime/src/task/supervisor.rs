@@ -6,7 +6,7 @@
 //! 1. The supervisor alone reaps the child, and signals it only before that: so no signal reaches a process that
 //!    was given the same number later.
 //! 2. A child that is not reaped when its supervisor is dropped, by an abort or with the runtime, is killed, and
-//!    reaped by a thread.
+//!    reaped by a thread. Before that, the state says that it has no number any more.
 
 use std::io;
 use std::process::ExitStatus;
@@ -78,6 +78,14 @@ impl Supervisor {
             Ok(status) => status.map(Ok),
             Err(cancelled) => Ok(child.try_wait()?.ok_or(cancelled)),
         }
+    }
+}
+
+impl Drop for Supervisor {
+    /// Comes before the destructor of [`Held`].
+    fn drop(&mut self) {
+        self.state
+            .send_if_modified(|state| state.id.take().is_some());
     }
 }
 

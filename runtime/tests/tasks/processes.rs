@@ -282,6 +282,8 @@ async fn a_child_is_killed_and_reaped_when_its_runtime_is_gone() {
     other.shutdown_background();
     gone(pid).await;
     assert!(child.wait().await.is_err());
+    // The symptom: it went on to give the number, which may be another process's.
+    assert_eq!(child.id(), None);
 }
 
 // guarantees D5, D7
