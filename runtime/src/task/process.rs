@@ -255,7 +255,7 @@ impl ChildProcess {
         self.state.borrow().asked.clone()
     }
 
-    /// Returns whether the child was killed: it has not ended within its grace, or had none.
+    /// Returns whether the child has ended by being killed: it had not ended within its grace, or had none.
     ///
     /// # Examples
     ///

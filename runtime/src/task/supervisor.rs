@@ -61,11 +61,14 @@ impl Supervisor {
                 return Ok(status);
             }
         }
-        self.state.send_modify(|state| state.is_killed = true);
         let child = self.child.get();
         // It fails only for a child that is somebody else's by now; that one is waited for all the same.
-        child.start_kill().ok();
-        child.wait().await
+        let is_sent = child.start_kill().is_ok();
+        let status = child.wait().await?;
+        // The child may have ended by itself just before.
+        let is_killed = is_sent && is_of_kill(status);
+        self.state.send_modify(|state| state.is_killed = is_killed);
+        Ok(status)
     }
 
     /// Waits for the end of the child, or of `context`; a child that has ended comes first.
@@ -87,6 +90,20 @@ impl Drop for Supervisor {
         self.state
             .send_if_modified(|state| state.id.take().is_some());
     }
+}
+
+/// Whether a child that was killed may have ended by that.
+#[cfg(unix)]
+fn is_of_kill(status: ExitStatus) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+
+    status.signal() == Some(rustix::process::Signal::KILL.as_raw())
+}
+
+/// Whether a child that was killed may have ended by that; nothing tells.
+#[cfg(not(unix))]
+const fn is_of_kill(_status: ExitStatus) -> bool {
+    true
 }
 
 /// A child until it is reaped (invariant 2).
