@@ -145,26 +145,27 @@ impl Drop for Held {
         let Some(mut child) = self.0.take() else {
             return;
         };
-        let Some(number) = child.id() else {
+        if child.id().is_none() {
             return;
-        };
+        }
         child.start_kill().ok();
         #[cfg(unix)]
-        reap(child, number);
+        reap(child);
     }
 }
 
 /// Reaps a child that was killed, though there may be no runtime any more.
 #[cfg(unix)]
-fn reap(mut child: Child, number: u32) {
+fn reap(mut child: Child) {
+    use rustix::io::retry_on_intr;
     use rustix::process::{WaitId, WaitIdOptions, waitid};
 
     let thread = std::thread::Builder::new().name(String::from("reaper"));
     let reaping = thread.spawn(move || {
         let until = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        if let Some(number) = number_of(number) {
+        if let Some(number) = child.id().and_then(number_of) {
             // Only waits: `child` itself has to know that it was reaped.
-            waitid(WaitId::Pid(number), until).ok();
+            retry_on_intr(|| waitid(WaitId::Pid(number), until)).ok();
         }
         child.try_wait().ok();
     });
