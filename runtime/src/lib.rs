@@ -144,6 +144,8 @@ mod owner;
 mod prospects;
 #[expect(unsafe_code, reason = "the tagged pointer behind `Context`")]
 mod raw;
+#[cfg(feature = "streams")]
+mod repeated;
 mod roster;
 mod run;
 mod scope;

@@ -63,7 +63,7 @@ impl Owner {
     }
 
     /// What it remembers of the shields below.
-    #[cfg(feature = "streams")]
+    #[cfg(any(feature = "streams", feature = "tower"))]
     pub(crate) const fn vigil(&mut self) -> &mut Vigil {
         &mut self.vigil
     }
@@ -307,13 +307,13 @@ impl Vigil {
     }
 
     /// Has it wait for those of `other` as well.
-    #[cfg(feature = "streams")]
+    #[cfg(any(feature = "streams", feature = "tower"))]
     pub(crate) fn extend(&mut self, other: &Self) {
         other.shields().for_each(|shield| self.wait_for(shield));
     }
 
     /// Has the awaits above wait as well: what is below may be pending without having been polled.
-    #[cfg(feature = "streams")]
+    #[cfg(any(feature = "streams", feature = "tower"))]
     pub(crate) fn note_again(&self) {
         let pending = self.shields().filter(|shield| shield.strong_count() > 0);
         pending.for_each(|shield| watch::note_pending(|| Weak::clone(shield)));
