@@ -343,6 +343,13 @@ impl Context {
         self.node().map_or(&NEVER, Node::state)
     }
 
+    /// Whether `source`, from which it was derived, has ended, and it because of that.
+    #[cfg(feature = "tower")]
+    pub(crate) fn has_end_of(&self, source: &Self) -> bool {
+        let ends = [self, source].map(|context| context.node().and_then(Node::end));
+        matches!(ends, [Some(own), Some(end)] if std::ptr::eq(own, end))
+    }
+
     pub(crate) fn left_at(&self, site: &'static Site) -> Option<Cancelled> {
         self.cancelled_at(Some(Left::Site(site)))
     }

@@ -115,12 +115,16 @@
 //! - `groups`: groups of tasks and of futures, in the module `task`.
 //! - `streams`: the module `stream`: streams that end with a context, and streams that an async function
 //!   produces. Without `tokio`, too.
+//! - `tower`: requests with a context, on any HTTP server and client of tower's traits, in the module `tower`;
+//!   `axum`: `Context` as an extractor, too.
 //! - `process`: child processes that end with a context.
 //! - `testing`: cancels tests at random awaits.
 //!
 //! What is promised, by number, is in [`guarantees`].
 
 mod as_context;
+#[cfg(feature = "axum")]
+pub mod axum;
 mod callbacks;
 mod cancelled;
 mod canceller;
@@ -144,7 +148,7 @@ mod owner;
 mod prospects;
 #[expect(unsafe_code, reason = "the tagged pointer behind `Context`")]
 mod raw;
-#[cfg(feature = "streams")]
+#[cfg(any(feature = "streams", feature = "tower"))]
 mod repeated;
 mod roster;
 mod run;
@@ -169,6 +173,8 @@ pub mod task;
 pub mod testing;
 mod tick;
 mod timeline;
+#[cfg(feature = "tower")]
+pub mod tower;
 mod tree;
 mod until;
 mod value;

@@ -1,0 +1,151 @@
+//! The body of an answer, in the scope of the context of its request.
+//!
+//! Invariants:
+//! 1. The context of the request lives until it is known that no more is to come, or the body is dropped.
+//! 2. Of an answer that was made when the context had ended, maybe because it had, what is ready at once is sent:
+//!    the first frame, and the trailers. So an error page arrives, and nothing goes on for ever.
+
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context as Task, Poll, ready};
+
+use bytes::Buf;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::end::RequestEnd;
+use super::exchange::Exchange;
+use crate::context::Context;
+use crate::repeated::Repeated;
+
+pin_project! {
+    /// A body that ends with a context; made by the layers of this module.
+    ///
+    /// When the context ends before the body, it fails with the [`Cancelled`](crate::Cancelled): the peer sees that
+    /// it was cut off, as HTTP/1.1's missing last chunk or HTTP/2's reset.
+    pub struct ContextBody<B> {
+        // `None` for one without content.
+        #[pin]
+        frames: Option<Repeated<B>>,
+        // Until the last frame was taken, unless another layer has it.
+        exchange: Option<Exchange>,
+        // How many bytes are still to come, if that is known.
+        left: Option<u64>,
+        has_begun: bool,
+        // Whether no more is to come: then it need not be polled to its end.
+        is_sent: bool,
+    }
+
+    impl<B> PinnedDrop for ContextBody<B> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            let end = if *this.is_sent { RequestEnd::Answered } else { RequestEnd::Disconnected };
+            // Before the body is dropped (invariant 1 of `response`).
+            finish(this.exchange, end);
+        }
+    }
+}
+
+impl<B: Body> ContextBody<B> {
+    pub(super) fn new(
+        context: &Context,
+        body: B,
+        mut exchange: Option<Exchange>,
+        has_body: bool,
+    ) -> Self {
+        let left = body.size_hint().exact();
+        let is_sent = left == Some(0) || body.is_end_stream();
+        if !has_body {
+            finish(&mut exchange, RequestEnd::Answered);
+        }
+        Self {
+            frames: Some(Repeated::new(context.clone(), body)),
+            exchange,
+            left,
+            has_begun: false,
+            is_sent,
+        }
+    }
+}
+
+impl<B> ContextBody<B> {
+    pub(super) fn empty(mut exchange: Option<Exchange>) -> Self {
+        finish(&mut exchange, RequestEnd::Answered);
+        Self {
+            frames: None,
+            exchange,
+            left: Some(0),
+            has_begun: true,
+            is_sent: true,
+        }
+    }
+}
+
+fn finish(exchange: &mut Option<Exchange>, end: RequestEnd) {
+    if let Some(exchange) = exchange.take() {
+        exchange.end(end);
+    }
+}
+
+impl<B> Body for ContextBody<B>
+where
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>>,
+{
+    type Data = B::Data;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, Self::Error>>> {
+        let mut this = self.project();
+        let Some(mut frames) = this.frames.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        if *this.is_sent && frames.inner().is_none_or(B::is_end_stream) {
+            finish(this.exchange, RequestEnd::Answered);
+            return Poll::Ready(None);
+        }
+        if *this.is_sent || !std::mem::replace(this.has_begun, true) {
+            frames.as_mut().goes_on();
+        }
+        let frame = match ready!(frames.as_mut().poll_value(task, B::poll_frame)) {
+            None => {
+                finish(this.exchange, RequestEnd::Answered);
+                return Poll::Ready(None);
+            }
+            Some(Err(cancelled)) => return Poll::Ready(Some(Err(cancelled.into()))),
+            Some(Ok(Err(error))) => {
+                finish(this.exchange, RequestEnd::Failed);
+                return Poll::Ready(Some(Err(error.into())));
+            }
+            Some(Ok(Ok(frame))) => frame,
+        };
+        if let (Some(left), Some(data)) = (this.left.as_mut(), frame.data_ref()) {
+            *left = left.saturating_sub(data.remaining() as u64);
+        }
+        *this.is_sent = *this.left == Some(0) || frames.inner().is_none_or(B::is_end_stream);
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let frames = self.frames.as_ref().and_then(Repeated::inner);
+        frames.is_none_or(B::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let frames = self.frames.as_ref().and_then(Repeated::inner);
+        frames.map_or_else(|| SizeHint::with_exact(0), B::size_hint)
+    }
+}
+
+impl<B> fmt::Debug for ContextBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let context = self.frames.as_ref().map(Repeated::context);
+        f.debug_struct("ContextBody")
+            .field("context", &context)
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
+}

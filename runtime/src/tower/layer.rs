@@ -1,0 +1,178 @@
+//! Requests with a context.
+
+use std::fmt::Write;
+use std::panic::Location;
+use std::task::{Context as Task, Poll};
+use std::time::Duration;
+
+use http::{Method, Request, Response};
+use http_body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::body::ContextBody;
+use super::end::{LimitedBy, RequestEnd, Server};
+use super::exchange::Exchange;
+use super::header;
+use super::response::ResponseFuture;
+use crate::context::Context;
+
+/// How much of a path is in the name of a context.
+const MAX_PATH: usize = 80;
+
+/// Gives each request a context.
+///
+/// It is below the context of the server, is named by the method and the path, is the [current
+/// one](Context::current) while the request is answered and its body is sent, and lies in the request's
+/// extensions. It ends as [`RequestEnd`] says, and so do the tasks that it has spawned. Work that is to go on when
+/// the request has ended is spawned with [`Context::without_cancel`].
+///
+/// The time is the shortest of that of the [header](super::TIMEOUT) and that of [`timeout`](Self::timeout); a
+/// [`TimeoutLayer`](super::TimeoutLayer) further inside may give less.
+///
+/// What is upgraded (a `WebSocket`, say) outlives the answer; run it in a context of its own.
+///
+/// # Examples
+///
+/// ```
+/// use cancel_context::Context;
+/// use cancel_context::tower::ContextLayer;
+/// use http::{Request, Response};
+/// use http_body_util::BodyExt;
+/// use std::convert::Infallible;
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let service = service_fn(async |_: Request<()>| {
+///     let path = Context::current().path();
+///     Ok::<_, Infallible>(Response::new(path))
+/// });
+/// let service = ContextLayer::new(&Context::background().with_name("shop")).layer(service);
+///
+/// let request = Request::get("/orders").body(()).unwrap();
+/// let body = service.oneshot(request).await.unwrap().into_body();
+/// assert_eq!(body.collect().await.unwrap().to_bytes(), "shop/GET /orders");
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct ContextLayer {
+    server: Context,
+    timeout: Option<Duration>,
+    place: &'static Location<'static>,
+}
+
+impl ContextLayer {
+    /// Makes one for the server of this context.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    /// use cancel_context::tower::ContextLayer;
+    ///
+    /// let (server, canceller) = Context::background().with_cancel();
+    /// let layer = ContextLayer::new(&server);
+    /// canceller.cancel(); // ends all requests
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn new(server: &Context) -> Self {
+        Self {
+            server: server.with_value(Server(server.clone())),
+            timeout: None,
+            place: Location::caller(),
+        }
+    }
+
+    /// Limits the time that any request may take, its body included.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    /// use cancel_context::tower::ContextLayer;
+    /// use std::time::Duration;
+    ///
+    /// let layer = ContextLayer::new(&Context::background()).timeout(Duration::from_secs(30));
+    /// ```
+    #[must_use]
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+}
+
+impl<S> Layer<S> for ContextLayer {
+    type Service = ContextService<S>;
+
+    fn layer(&self, inner: S) -> ContextService<S> {
+        ContextService {
+            layer: self.clone(),
+            inner,
+        }
+    }
+}
+
+/// A service whose requests have a context; made by [`ContextLayer`].
+#[derive(Clone, Debug)]
+pub struct ContextService<S> {
+    layer: ContextLayer,
+    inner: S,
+}
+
+impl<S, B, R> Service<Request<B>> for ContextService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Body,
+{
+    type Response = Response<ContextBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, task: &mut Task<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(task)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let layer = &self.layer;
+        let (context, canceller) = layer.server.with_name(name(&request)).with_cancel();
+        let context = match self.limit(&request) {
+            Some((by, after)) => {
+                context.with_timeout_cause(after, RequestEnd::TimedOut { by, after })
+            }
+            None => context,
+        };
+        request.extensions_mut().insert(context.clone());
+        let has_body = request.method() != Method::HEAD;
+        let exchange = Exchange::new(canceller, layer.place);
+        ResponseFuture::call(context, Some(exchange), has_body, || {
+            self.inner.call(request)
+        })
+    }
+}
+
+impl<S> ContextService<S> {
+    fn limit<B>(&self, request: &Request<B>) -> Option<(LimitedBy, Duration)> {
+        let of_caller = header::shortest(request.headers()).map(|after| (LimitedBy::Caller, after));
+        let of_server = self.layer.timeout.map(|after| (LimitedBy::Server, after));
+        of_caller
+            .into_iter()
+            .chain(of_server)
+            .min_by_key(|(_, after)| *after)
+    }
+}
+
+/// The method and the path, which is percent-encoded, without what follows its first characters.
+fn name<B>(request: &Request<B>) -> String {
+    let path = request.uri().path();
+    let mut name = String::with_capacity(path.len().min(MAX_PATH) + 8);
+    // Writing to a string cannot fail.
+    _ = write!(
+        name,
+        "{} {}",
+        request.method(),
+        path.get(..MAX_PATH).unwrap_or(path)
+    );
+    name
+}

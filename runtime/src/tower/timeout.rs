@@ -1,0 +1,79 @@
+//! Less time for a route.
+
+use std::task::{Context as Task, Poll};
+use std::time::Duration;
+
+use http::{Method, Request, Response};
+use http_body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::body::ContextBody;
+use super::end::{LimitedBy, RequestEnd};
+use super::response::ResponseFuture;
+use crate::context::Context;
+
+/// Limits the time of a route's requests, their bodies included, below the context that they have: that in the
+/// extensions of the request, or else the current one. The answer to a request that had no more time is 504 (gateway
+/// timeout), without content.
+#[derive(Clone, Copy, Debug)]
+pub struct TimeoutLayer(Duration);
+
+impl TimeoutLayer {
+    /// Makes one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::tower::TimeoutLayer;
+    /// use std::time::Duration;
+    ///
+    /// let layer = TimeoutLayer::new(Duration::from_millis(50));
+    /// ```
+    #[must_use]
+    pub const fn new(timeout: Duration) -> Self {
+        Self(timeout)
+    }
+}
+
+impl<S> Layer<S> for TimeoutLayer {
+    type Service = TimeoutService<S>;
+
+    fn layer(&self, inner: S) -> TimeoutService<S> {
+        TimeoutService {
+            timeout: self.0,
+            inner,
+        }
+    }
+}
+
+/// A service whose requests have less time; made by [`TimeoutLayer`].
+#[derive(Clone, Debug)]
+pub struct TimeoutService<S> {
+    timeout: Duration,
+    inner: S,
+}
+
+impl<S, B, R> Service<Request<B>> for TimeoutService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Body,
+{
+    type Response = Response<ContextBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, task: &mut Task<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(task)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let above = request.extensions().get().cloned();
+        let (by, after) = (LimitedBy::Route, self.timeout);
+        let context = above.unwrap_or_else(Context::current);
+        let context = context.with_timeout_cause(after, RequestEnd::TimedOut { by, after });
+        request.extensions_mut().insert(context.clone());
+        let has_body = request.method() != Method::HEAD;
+        ResponseFuture::call(context, None, has_body, || self.inner.call(request))
+    }
+}
