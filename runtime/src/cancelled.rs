@@ -9,6 +9,7 @@ use std::error::Error;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
+use std::{io, iter};
 
 use crate::raw::Mark;
 use crate::site::Site;
@@ -74,6 +75,8 @@ pub enum Origin {
     Completed(&'static Location<'static>),
     /// A signal arrived; this is its name.
     Signal(&'static str),
+    /// The other side of a connection has said so.
+    Peer,
 }
 
 impl Origin {
@@ -105,6 +108,7 @@ impl fmt::Display for Origin {
             Self::Deadline(place) => write!(f, "set at {place}"),
             Self::Completed(place) => write!(f, "completed, attached at {place}"),
             Self::Signal(name) => write!(f, "signal {name}"),
+            Self::Peer => f.write_str("said by the peer"),
         }
     }
 }
@@ -228,6 +232,35 @@ impl Cancelled {
         Self(Arc::new(Report { end, left, path }))
     }
 
+    /// One that a peer has reported.
+    #[cfg(feature = "tonic")]
+    pub(crate) fn by_peer(kind: Kind, cause: Option<impl Error + Send + Sync + 'static>) -> Self {
+        let cause = cause.map(|cause| Arc::new(cause) as Cause);
+        let when = When::now();
+        let end = End::new(kind, cause, Origin::Peer, when);
+        Self::new(end, None, crate::Context::current().path())
+    }
+
+    /// Finds one in an error and its [sources](Error::source): that of a library that was told of it, say.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::{Cancelled, Context};
+    /// use std::io;
+    /// use std::time::Duration;
+    ///
+    /// let ctx = Context::background().with_timeout(Duration::ZERO);
+    /// let error = io::Error::other(ctx.check().unwrap_err());
+    /// let error: Box<dyn std::error::Error> = error.into();
+    /// assert!(Cancelled::find_in(&*error).unwrap().is_timeout());
+    /// assert!(Cancelled::find_in(&io::Error::other("disk full")).is_none());
+    /// ```
+    #[must_use]
+    pub fn find_in<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Self> {
+        iter::successors(Some(error), |error| below(*error)).find_map(|error| error.downcast_ref())
+    }
+
     /// Says where it was left, unless that is known.
     pub(crate) fn left_at(mut self, left: Left) -> Self {
         if let Some(report) = Arc::get_mut(&mut self.0) {
@@ -286,6 +319,12 @@ impl Cancelled {
     #[must_use]
     pub fn cause(&self) -> Cause {
         self.0.end.cause()
+    }
+
+    /// The cause on one line.
+    #[cfg(feature = "tower")]
+    pub(crate) fn cause_text(&self) -> String {
+        text_of(&self.cause())
     }
 
     /// Returns where the end began: the call, the deadline, the signal.
@@ -364,6 +403,12 @@ impl fmt::Display for Cancelled {
         }
         Ok(())
     }
+}
+
+/// The source of an error; that of an [`io::Error`] that wraps one is the wrapped one's, which would be skipped.
+fn below<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
+    let wrapped = error.downcast_ref().and_then(io::Error::get_ref);
+    wrapped.map_or_else(|| error.source(), |wrapped| Some(wrapped))
 }
 
 /// The cause on one line. A foreign `Display` that panics must not hide the cancellation.
