@@ -58,7 +58,7 @@ impl Context {
     #[must_use]
     #[track_caller]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
-        self.derive_timeout(timeout, None)
+        self.derive_timeout(timeout, None, Location::caller())
     }
 
     /// Derives a context that ends at `deadline` at the latest; one in the past ends it at once.
@@ -99,7 +99,7 @@ impl Context {
         timeout: Duration,
         cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        self.derive_timeout(timeout, Some(into_cause(cause)))
+        self.derive_timeout(timeout, Some(into_cause(cause)), Location::caller())
     }
 
     /// Like [`with_deadline`](Self::with_deadline), with a cause of its own.
@@ -287,34 +287,36 @@ impl Context {
         Self::of(Node::new(self.clone(), role, unlisted))
     }
 
-    #[track_caller]
-    fn derive_timeout(&self, timeout: Duration, cause: Option<Cause>) -> Self {
+    pub(crate) fn derive_timeout(
+        &self,
+        timeout: Duration,
+        cause: Option<Cause>,
+        place: &'static Location<'static>,
+    ) -> Self {
         let (clock, now) = Clock::here_and_now();
         let Some(at) = now.checked_add(timeout) else {
             return self.clone();
         };
-        self.derive_until(at, now, false, clock, cause)
+        self.derive_until(at, now, false, clock, (cause, place))
     }
 
     #[track_caller]
     fn derive_deadline(&self, at: Instant, is_movable: bool, cause: Option<Cause>) -> Self {
         let (clock, now) = Clock::here_and_now();
-        self.derive_until(at, now, is_movable, clock, cause)
+        self.derive_until(at, now, is_movable, clock, (cause, Location::caller()))
     }
 
-    #[track_caller]
     fn derive_until(
         &self,
         at: Instant,
         now: Instant,
         is_movable: bool,
         clock: Clock,
-        cause: Option<Cause>,
+        (cause, place): (Option<Cause>, &'static Location<'static>),
     ) -> Self {
         if Tick::is_never(at) && !is_movable {
             return self.clone();
         }
-        let place = Location::caller();
         let deadline = Deadline::new((at, now), is_movable, clock, cause, place);
         let context = self.derive_as(Role::Deadline(deadline), Unlisted::Other);
         if at <= now

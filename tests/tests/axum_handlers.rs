@@ -113,7 +113,7 @@ async fn a_handler_may_answer_for_itself_why_there_is_no_answer() {
     let text = response.collect().await.unwrap().to_bytes();
     let text = String::from_utf8(text.to_vec()).unwrap();
     assert!(
-        text.starts_with("context deadline exceeded (caller's timeout of 20ms): left "),
+        text.starts_with("context deadline exceeded (caller's timeout of 20 ms): left "),
         "{text}"
     );
     assert!(matches!(

@@ -5,6 +5,7 @@
 //! 2. Of an answer that was made when the context had ended, maybe because it had, what is ready at once is sent:
 //!    the first frame, and the trailers. So an error page arrives, and nothing goes on for ever.
 
+use std::convert::identity;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
@@ -14,6 +15,7 @@ use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use super::asked::Asked;
 use super::end::RequestEnd;
 use super::exchange::Exchange;
 use crate::context::Context;
@@ -23,13 +25,15 @@ pin_project! {
     /// A body that ends with a context; made by the layers of this module.
     ///
     /// When the context ends before the body, it fails with the [`Cancelled`](crate::Cancelled): the peer sees that
-    /// it was cut off, as HTTP/1.1's missing last chunk or HTTP/2's reset.
+    /// it was cut off, as HTTP/1.1's missing last chunk or HTTP/2's reset. That of an answer of gRPC ends with the
+    /// status `DEADLINE_EXCEEDED` or `CANCELLED` instead.
     pub struct ContextBody<B> {
         // `None` for one without content.
         #[pin]
         frames: Option<Repeated<B>>,
         // Until the last frame was taken, unless another layer has it.
         exchange: Option<Exchange>,
+        asked: Asked,
         // How many bytes are still to come, if that is known.
         left: Option<u64>,
         has_begun: bool,
@@ -51,17 +55,15 @@ impl<B: Body> ContextBody<B> {
     pub(super) fn new(
         context: &Context,
         body: B,
-        mut exchange: Option<Exchange>,
-        has_body: bool,
+        exchange: Option<Exchange>,
+        asked: Asked,
     ) -> Self {
         let left = body.size_hint().exact();
         let is_sent = left == Some(0) || body.is_end_stream();
-        if !has_body {
-            finish(&mut exchange, RequestEnd::Answered);
-        }
         Self {
             frames: Some(Repeated::new(context.clone(), body)),
             exchange,
+            asked,
             left,
             has_begun: false,
             is_sent,
@@ -75,6 +77,7 @@ impl<B> ContextBody<B> {
         Self {
             frames: None,
             exchange,
+            asked: Asked::by_us(identity),
             left: Some(0),
             has_begun: true,
             is_sent: true,
@@ -110,18 +113,21 @@ where
         if *this.is_sent || !std::mem::replace(this.has_begun, true) {
             frames.as_mut().goes_on();
         }
-        let frame = match ready!(frames.as_mut().poll_value(task, B::poll_frame)) {
+        let mut frame = match ready!(frames.as_mut().poll_value(task, B::poll_frame)) {
             None => {
                 finish(this.exchange, RequestEnd::Answered);
                 return Poll::Ready(None);
             }
-            Some(Err(cancelled)) => return Poll::Ready(Some(Err(cancelled.into()))),
+            Some(Err(cancelled)) => return Poll::Ready(Some(this.asked.end(cancelled))),
             Some(Ok(Err(error))) => {
                 finish(this.exchange, RequestEnd::Failed);
                 return Poll::Ready(Some(Err(error.into())));
             }
             Some(Ok(Ok(frame))) => frame,
         };
+        if let Some(trailers) = frame.trailers_mut() {
+            this.asked.add_cause(frames.context(), trailers);
+        }
         if let (Some(left), Some(data)) = (this.left.as_mut(), frame.data_ref()) {
             *left = left.saturating_sub(data.remaining() as u64);
         }

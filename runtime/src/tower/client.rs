@@ -1,16 +1,18 @@
 //! Requests that end with the context of who sends them.
 
+use std::convert::identity;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context as Task, Poll, ready};
 
-use http::{HeaderName, Request, Response};
+use http::{HeaderMap, HeaderName, Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::asked::Asked;
 use super::body::ContextBody;
 use super::header::{self, TIMEOUT};
 use super::scoped::Scoped;
@@ -58,7 +60,10 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct ClientLayer(HeaderName);
+pub struct ClientLayer {
+    header: HeaderName,
+    errors: fn(BoxError) -> BoxError,
+}
 
 impl ClientLayer {
     /// Makes one that hands the time on as [`TIMEOUT`].
@@ -72,7 +77,10 @@ impl ClientLayer {
     /// ```
     #[must_use]
     pub const fn new() -> Self {
-        Self(TIMEOUT)
+        Self {
+            header: TIMEOUT,
+            errors: identity,
+        }
     }
 
     /// Sets the header, as to [`GRPC_TIMEOUT`](super::GRPC_TIMEOUT).
@@ -86,7 +94,14 @@ impl ClientLayer {
     /// ```
     #[must_use]
     pub fn header(mut self, name: HeaderName) -> Self {
-        self.0 = name;
+        self.header = name;
+        self
+    }
+
+    /// Has its errors made into what `errors` gives.
+    #[cfg(feature = "tonic")]
+    pub(crate) fn errors(mut self, errors: fn(BoxError) -> BoxError) -> Self {
+        self.errors = errors;
         self
     }
 }
@@ -102,7 +117,7 @@ impl<S> Layer<S> for ClientLayer {
 
     fn layer(&self, inner: S) -> ClientService<S> {
         ClientService {
-            header: self.0.clone(),
+            layer: self.clone(),
             inner,
         }
     }
@@ -111,7 +126,7 @@ impl<S> Layer<S> for ClientLayer {
 /// A client whose requests end with their context; made by [`ClientLayer`].
 #[derive(Clone, Debug)]
 pub struct ClientService<S> {
-    header: HeaderName,
+    layer: ClientLayer,
     inner: S,
 }
 
@@ -125,23 +140,39 @@ where
     type Future = ClientFuture<S::Future>;
 
     fn poll_ready(&mut self, task: &mut Task<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(task).map_err(Into::into)
+        let errors = self.layer.errors;
+        self.inner
+            .poll_ready(task)
+            .map_err(|error| errors(error.into()))
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let above = request.extensions().get().cloned();
         let context = above.unwrap_or_else(Context::current);
-        let in_header = header::shortest(request.headers());
-        if let Some(remaining) = context.remaining()
-            && in_header.is_none_or(|given| given > remaining)
-        {
-            let value = header::format(remaining);
-            request.headers_mut().insert(self.header.clone(), value);
-        }
+        hand_on_time(&context, &self.layer.header, request.headers_mut());
         ClientFuture {
             scoped: Scoped::call(context, || self.inner.call(request)),
+            errors: self.layer.errors,
         }
     }
+}
+
+/// Says how much time is left, unless a shorter one is said.
+pub(crate) fn hand_on_time(context: &Context, name: &HeaderName, headers: &mut HeaderMap) {
+    if let Some(remaining) = context.remaining()
+        && header::shortest(headers).is_none_or(|given| given > remaining)
+    {
+        headers.insert(name.clone(), header::format(remaining));
+    }
+}
+
+/// Has the body of an answer end with `context`.
+#[cfg(feature = "reqwest")]
+pub(crate) fn until_cancelled<B: Body>(
+    context: &Context,
+    answer: Response<B>,
+) -> Response<ContextBody<B>> {
+    answer.map(|body| ContextBody::new(context, body, None, Asked::by_us(identity)))
 }
 
 pin_project! {
@@ -150,6 +181,7 @@ pin_project! {
     pub struct ClientFuture<F> {
         #[pin]
         scoped: Scoped<F>,
+        errors: fn(BoxError) -> BoxError,
     }
 }
 
@@ -162,12 +194,13 @@ where
     type Output = Result<Response<ContextBody<B>>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        let mut scoped = self.project().scoped;
+        let this = self.project();
+        let (mut scoped, errors) = (this.scoped, *this.errors);
         let response = match ready!(scoped.as_mut().poll(task)) {
-            Ok(answer) => answer.map_err(Into::into)?,
-            Err(cancelled) => return Poll::Ready(Err(cancelled.into())),
+            Ok(answer) => answer.map_err(|error| errors(error.into()))?,
+            Err(cancelled) => return Poll::Ready(Err(errors(cancelled.into()))),
         };
-        let body = |body| ContextBody::new(scoped.context(), body, None, true);
+        let body = |body| ContextBody::new(scoped.context(), body, None, Asked::by_us(errors));
         Poll::Ready(Ok(response.map(body)))
     }
 }

@@ -2,8 +2,12 @@
 
 use std::error::Error;
 use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::cause::RemoteCause;
+use crate::cancelled::Cause;
 use crate::context::Context;
 
 /// How the context of a request has ended: the cause of all that ends because of it.
@@ -28,6 +32,8 @@ use crate::context::Context;
 pub enum RequestEnd {
     /// The client has gone before the answer was there, or before all of it was sent.
     Disconnected,
+    /// The caller has cancelled it, and says why; see [`ContextLayer::share_causes`](super::ContextLayer::share_causes).
+    CancelledByCaller(RemoteCause),
     /// The handler has returned, and the body is sent.
     Answered,
     /// The handler, or the body of its answer, has failed or panicked.
@@ -76,15 +82,33 @@ impl RequestEnd {
         let Server(server) = context.value()?;
         context.has_end_of(server).then_some(Self::ShutDown)
     }
+
+    /// Derives a context that ends as timed out, with a limit that was set at `place`.
+    pub(super) fn after(
+        after: Duration,
+        by: LimitedBy,
+        context: &Context,
+        place: &'static Location<'static>,
+    ) -> Context {
+        let cause: Cause = Arc::new(Self::TimedOut { by, after });
+        context.derive_timeout(after, Some(cause), place)
+    }
 }
 
 impl fmt::Display for RequestEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Disconnected => f.write_str("client disconnected"),
+            Self::CancelledByCaller(cause) => write!(f, "caller cancelled: {cause}"),
             Self::Answered => f.write_str("request answered"),
             Self::Failed => f.write_str("handler failed"),
-            Self::TimedOut { by, after } => write!(f, "{by} timeout of {after:?}"),
+            Self::TimedOut { by, after } => {
+                // The unit stands apart, as that of any quantity.
+                let text = format!("{after:?}");
+                let (number, unit) =
+                    text.split_at(text.find(char::is_alphabetic).unwrap_or(text.len()));
+                write!(f, "{by} timeout of {number} {unit}")
+            }
             Self::ShutDown => f.write_str("server shut down"),
         }
     }

@@ -2,15 +2,18 @@
 
 use std::fmt::Write;
 use std::panic::Location;
+use std::sync::Arc;
 use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::asked::{Asked, SharesCauses};
 use super::body::ContextBody;
+use super::causes::Causes;
 use super::end::{LimitedBy, RequestEnd, Server};
 use super::exchange::Exchange;
 use super::header;
@@ -59,6 +62,8 @@ const MAX_PATH: usize = 80;
 pub struct ContextLayer {
     server: Context,
     timeout: Option<Duration>,
+    /// If they are shared.
+    causes: Option<Arc<Causes>>,
     place: &'static Location<'static>,
 }
 
@@ -81,6 +86,7 @@ impl ContextLayer {
         Self {
             server: server.with_value(Server(server.clone())),
             timeout: None,
+            causes: None,
             place: Location::caller(),
         }
     }
@@ -100,6 +106,35 @@ impl ContextLayer {
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
+    }
+
+    /// Lets callers say why they cancel, and tells them why their requests were.
+    ///
+    /// For listeners that only peers within one's own reach can connect to: the texts may tell more than others
+    /// should know. Nobody can cancel the request of somebody else, whose number is random. What a caller says is the
+    /// cause [`RequestEnd::CancelledByCaller`]; [`CauseLayer`](super::CauseLayer) says it. What is told to such a
+    /// caller is the header [`CAUSE`](super::CAUSE) of answers that were made after the end, and the trailers of
+    /// gRPC.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cancel_context::Context;
+    /// use cancel_context::tower::ContextLayer;
+    ///
+    /// let layer = ContextLayer::new(&Context::background()).share_causes();
+    /// ```
+    #[must_use]
+    pub fn share_causes(mut self) -> Self {
+        self.causes = Some(Arc::default());
+        self
+    }
+}
+
+impl ContextLayer {
+    /// Ends the request that `request` is about, if it tells a cause; whether there is one.
+    fn tell<B>(&self, request: &Request<B>) -> Option<bool> {
+        self.causes.as_ref()?.tell(request, self.place)
     }
 }
 
@@ -136,19 +171,23 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let layer = &self.layer;
+        if let Some(is_known) = layer.tell(&request) {
+            return ResponseFuture::told(&layer.server, is_known);
+        }
         let (context, canceller) = layer.server.with_name(name(&request)).with_cancel();
         let context = match self.limit(&request) {
-            Some((by, after)) => {
-                context.with_timeout_cause(after, RequestEnd::TimedOut { by, after })
-            }
+            Some((by, after)) => RequestEnd::after(after, by, &context, layer.place),
             None => context,
         };
         request.extensions_mut().insert(context.clone());
-        let has_body = request.method() != Method::HEAD;
-        let exchange = Exchange::new(canceller, layer.place);
-        ResponseFuture::call(context, Some(exchange), has_body, || {
-            self.inner.call(request)
-        })
+        let causes = layer.causes.as_ref();
+        let told = causes.and_then(|causes| causes.listen(&request, &canceller));
+        if told.is_some() {
+            request.extensions_mut().insert(SharesCauses);
+        }
+        let exchange = Exchange::new(canceller, told, layer.place);
+        let asked = Asked::by(&request);
+        ResponseFuture::call(context, Some(exchange), asked, || self.inner.call(request))
     }
 }
 

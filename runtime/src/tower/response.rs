@@ -5,6 +5,7 @@
 //!    why.
 //! 2. A service is called only within a live context ([`Scoped`]).
 
+use std::convert::identity;
 use std::fmt;
 use std::mem;
 use std::pin::Pin;
@@ -14,11 +15,11 @@ use http::{Response, StatusCode};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
+use super::asked::Asked;
 use super::body::ContextBody;
 use super::end::RequestEnd;
 use super::exchange::Exchange;
 use super::scoped::Scoped;
-use crate::cancelled::Cancelled;
 use crate::context::Context;
 
 pin_project! {
@@ -26,15 +27,17 @@ pin_project! {
     /// [`TimeoutService`](super::TimeoutService).
     ///
     /// If the context ends before there is an answer, it is 504 (gateway timeout) after a deadline, and 503 (service
-    /// unavailable) otherwise.
+    /// unavailable) otherwise; for gRPC, the statuses `DEADLINE_EXCEEDED` and `CANCELLED`.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F> {
         #[pin]
         scoped: Scoped<F>,
         // Until the answer is there, unless a layer around this one has it.
         exchange: Option<Exchange>,
-        has_body: bool,
+        asked: Asked,
         is_polled: bool,
+        // The answer to a cause that was told, instead of all else.
+        told: Option<StatusCode>,
     }
 
     impl<F> PinnedDrop for ResponseFuture<F> {
@@ -53,14 +56,27 @@ impl<F> ResponseFuture<F> {
     pub(super) fn call(
         context: Context,
         exchange: Option<Exchange>,
-        has_body: bool,
+        asked: Asked,
         call: impl FnOnce() -> F,
     ) -> Self {
         Self {
             scoped: Scoped::call(context, call),
             exchange,
-            has_body,
+            asked,
             is_polled: false,
+            told: None,
+        }
+    }
+
+    /// The answer to a cause that was told.
+    pub(super) fn told(server: &Context, is_known: bool) -> Self {
+        let known = [StatusCode::NOT_FOUND, StatusCode::NO_CONTENT];
+        Self {
+            scoped: Scoped::idle(server.clone()),
+            exchange: None,
+            asked: Asked::by_us(identity),
+            is_polled: false,
+            told: Some(known[usize::from(is_known)]),
         }
     }
 }
@@ -75,16 +91,24 @@ where
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut scoped = this.scoped;
+        if let Some(status) = *this.told {
+            let mut response = Response::new(ContextBody::empty(None));
+            *response.status_mut() = status;
+            return Poll::Ready(Ok(response));
+        }
         *this.is_polled = true;
         let polled = scoped.as_mut().poll(task);
         *this.is_polled = false;
         let answer = ready!(polled);
-        let exchange = mem::take(this.exchange);
+        let mut exchange = mem::take(this.exchange);
         Poll::Ready(match answer {
-            Ok(Ok(response)) => {
-                let has_body = *this.has_body && may_have_body(response.status());
-                Ok(response
-                    .map(|body| ContextBody::new(scoped.context(), body, exchange, has_body)))
+            Ok(Ok(mut response)) => {
+                let (context, asked) = (scoped.context(), *this.asked);
+                asked.add_cause(context, response.headers_mut());
+                if let Some(exchange) = exchange.take_if(|_| !asked.has_body(response.status())) {
+                    exchange.end(RequestEnd::Answered);
+                }
+                Ok(response.map(|body| ContextBody::new(context, body, exchange, asked)))
             }
             Ok(Err(error)) => {
                 if let Some(exchange) = exchange {
@@ -92,30 +116,8 @@ where
                 }
                 Err(error)
             }
-            Err(cancelled) => Ok(refusal(&cancelled, exchange)),
+            Err(cancelled) => Ok(this.asked.refusal(&cancelled, ContextBody::empty(exchange))),
         })
-    }
-}
-
-/// RFC 9110, 6.4.1: answers without content.
-fn may_have_body(status: StatusCode) -> bool {
-    !status.is_informational()
-        && status != StatusCode::NO_CONTENT
-        && status != StatusCode::NOT_MODIFIED
-}
-
-fn refusal<B>(cancelled: &Cancelled, exchange: Option<Exchange>) -> Response<ContextBody<B>> {
-    let mut response = Response::new(ContextBody::empty(exchange));
-    *response.status_mut() = status(cancelled);
-    response
-}
-
-/// The status of an answer that there was no time for.
-pub(crate) fn status(cancelled: &Cancelled) -> StatusCode {
-    if cancelled.is_timeout() {
-        StatusCode::GATEWAY_TIMEOUT
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
     }
 }
 

@@ -32,6 +32,11 @@ impl<F> Scoped<F> {
         }
     }
 
+    /// Calls nothing; not to be polled.
+    pub(super) const fn idle(context: Context) -> Self {
+        Self { run: None, context }
+    }
+
     pub(super) const fn context(&self) -> &Context {
         &self.context
     }

@@ -1,13 +1,15 @@
 //! Less time for a route.
 
+use std::panic::Location;
 use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::asked::Asked;
 use super::body::ContextBody;
 use super::end::{LimitedBy, RequestEnd};
 use super::response::ResponseFuture;
@@ -15,9 +17,12 @@ use crate::context::Context;
 
 /// Limits the time of a route's requests, their bodies included, below the context that they have: that in the
 /// extensions of the request, or else the current one. The answer to a request that had no more time is 504 (gateway
-/// timeout), without content.
+/// timeout), without content, or gRPC's `DEADLINE_EXCEEDED`.
 #[derive(Clone, Copy, Debug)]
-pub struct TimeoutLayer(Duration);
+pub struct TimeoutLayer {
+    timeout: Duration,
+    place: &'static Location<'static>,
+}
 
 impl TimeoutLayer {
     /// Makes one.
@@ -31,8 +36,10 @@ impl TimeoutLayer {
     /// let layer = TimeoutLayer::new(Duration::from_millis(50));
     /// ```
     #[must_use]
+    #[track_caller]
     pub const fn new(timeout: Duration) -> Self {
-        Self(timeout)
+        let place = Location::caller();
+        Self { timeout, place }
     }
 }
 
@@ -41,7 +48,7 @@ impl<S> Layer<S> for TimeoutLayer {
 
     fn layer(&self, inner: S) -> TimeoutService<S> {
         TimeoutService {
-            timeout: self.0,
+            layer: *self,
             inner,
         }
     }
@@ -50,7 +57,7 @@ impl<S> Layer<S> for TimeoutLayer {
 /// A service whose requests have less time; made by [`TimeoutLayer`].
 #[derive(Clone, Debug)]
 pub struct TimeoutService<S> {
-    timeout: Duration,
+    layer: TimeoutLayer,
     inner: S,
 }
 
@@ -69,11 +76,11 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let above = request.extensions().get().cloned();
-        let (by, after) = (LimitedBy::Route, self.timeout);
-        let context = above.unwrap_or_else(Context::current);
-        let context = context.with_timeout_cause(after, RequestEnd::TimedOut { by, after });
+        let above = above.unwrap_or_else(Context::current);
+        let (after, by) = (self.layer.timeout, LimitedBy::Route);
+        let context = RequestEnd::after(after, by, &above, self.layer.place);
         request.extensions_mut().insert(context.clone());
-        let has_body = request.method() != Method::HEAD;
-        ResponseFuture::call(context, None, has_body, || self.inner.call(request))
+        let asked = Asked::by(&request);
+        ResponseFuture::call(context, None, asked, || self.inner.call(request))
     }
 }
