@@ -1,8 +1,11 @@
 //! Copies the server of `src/server/` with other attributes, so that it can be compared with itself:
-//! `plain` has none, `detached` lacks `inherit_spawns`. Nothing else differs.
+//! `plain` has none, `detached` lacks `inherit_spawns`. Nothing else differs. And makes the gRPC service of the
+//! test `grpc`, as it would be made from a `.proto` file.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
+
+use tonic_build::manual::{Builder, Method, MethodBuilder, Service};
 
 const SOURCE: &str = "src/server";
 
@@ -33,10 +36,31 @@ fn write(name: &str, change: fn(&str) -> String) -> io::Result<String> {
     Ok(format!("pub mod {name};\n"))
 }
 
+fn method(name: &str, route: &str) -> MethodBuilder {
+    Method::builder()
+        .name(name)
+        .route_name(route)
+        .input_type("String")
+        .output_type("String")
+        .codec_path("tonic_prost::ProstCodec")
+}
+
+fn write_service() {
+    let follow = method("follow", "Follow").server_streaming();
+    let service = Service::builder()
+        .package("shop")
+        .name("Orders")
+        .method(method("total", "Total").build())
+        .method(follow.build())
+        .build();
+    Builder::new().compile(&[service]);
+}
+
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed={SOURCE}");
     println!("cargo::rerun-if-changed=build.rs");
     let modules = write("plain", plain)? + &write("detached", detached)?;
+    write_service();
     let root = env::var_os("OUT_DIR").expect("cargo sets it");
     fs::write(Path::new(&root).join("variants.rs"), modules)
 }

@@ -116,7 +116,9 @@
 //! - `streams`: the module `stream`: streams that end with a context, and streams that an async function
 //!   produces. Without `tokio`, too.
 //! - `tower`: requests with a context, on any HTTP server and client of tower's traits, in the module `tower`;
-//!   `axum`: `Context` as an extractor, too.
+//!   `axum`: `Context` as an extractor, too. `tonic`: `Cancelled` as a gRPC status and back, and a layer for
+//!   clients, in the module `tonic`.
+//! - `reqwest`: reqwest's requests end with a context, and hand the remaining time on, in the module `reqwest`.
 //! - `process`: child processes that end with a context.
 //! - `testing`: cancels tests at random awaits.
 //!
@@ -150,6 +152,8 @@ mod prospects;
 mod raw;
 #[cfg(any(feature = "streams", feature = "tower"))]
 mod repeated;
+#[cfg(feature = "reqwest")]
+pub mod reqwest;
 mod roster;
 mod run;
 mod scope;
@@ -173,6 +177,8 @@ pub mod task;
 pub mod testing;
 mod tick;
 mod timeline;
+#[cfg(feature = "tonic")]
+pub mod tonic;
 #[cfg(feature = "tower")]
 pub mod tower;
 mod tree;

@@ -69,7 +69,7 @@ with_both_kinds! {
         assert_eq!(group.next().await.unwrap().unwrap(), 2);
         assert_eq!(group.next().await.unwrap().unwrap(), 1);
         assert!(group.next().await.is_none());
-        assert_eq!(group.wait().await.unwrap(), []);
+        assert!(group.wait().await.unwrap().is_empty());
     }
 
     // guarantee D3
@@ -86,7 +86,7 @@ with_both_kinds! {
     async fn a_group_without_members_has_ended(Group) {
         let mut group = Group::<u8>::new(&Context::background());
         assert!(group.next().await.is_none());
-        assert_eq!(group.wait().await.unwrap(), []);
+        assert!(group.wait().await.unwrap().is_empty());
         let supervisor = Group::<u8>::supervisor(&Context::background());
         assert!(supervisor.outcomes().await.is_empty());
     }
@@ -138,7 +138,7 @@ with_both_kinds! {
         let mut group = Group::<()>::new(&Context::background());
         group.spawn_background(|_| pending::<Result<(), Cancelled>>());
         assert!(group.next().await.is_none());
-        assert_eq!(group.wait().await.unwrap(), []);
+        assert!(group.wait().await.unwrap().is_empty());
     }
 
     // guarantee D3
@@ -176,7 +176,7 @@ with_both_kinds! {
             unreachable!("it has panicked")
         };
         catch_unwind(AssertUnwindSafe(|| group.spawn(breaks))).unwrap_err();
-        assert_eq!(group.wait().await.unwrap(), []);
+        assert!(group.wait().await.unwrap().is_empty());
     }
 
     // guarantee D3
