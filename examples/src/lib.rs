@@ -1,4 +1,6 @@
-//! What the programs share: a stopwatch for what they print, and signals.
+//! What the programs share: a stopwatch for what they print, signals, and a database.
+
+pub mod orders;
 
 use std::fmt::{self, Display};
 use std::io;

@@ -11,12 +11,12 @@ use axum::body::Body;
 use axum::http::Uri;
 use cancel_context::task::JoinError;
 use cancel_context::{Cancelled, Context, cancellable};
+use examples::orders::{Orders, QueryError};
 use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-use crate::database::Database;
 use crate::record::Branch;
 
 /// Why a branch has no result.
@@ -55,9 +55,12 @@ impl From<JoinError> for Failure {
     }
 }
 
-impl From<rusqlite::Error> for Failure {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Failed(error.into())
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Cancelled { cancelled, .. } => Self::Cancelled(cancelled),
+            QueryError::Failed(error) => Self::Failed(error.into()),
+        }
     }
 }
 
@@ -99,12 +102,22 @@ pub(crate) async fn identity(client: IdentityClient, delay: Duration) -> Result<
 /// The total of an order, from a query that takes at least `duration`.
 #[cancellable]
 pub(crate) async fn order(
-    database: Arc<Database>,
+    orders: Arc<Orders>,
     id: u32,
     duration: Duration,
 ) -> Result<i64, Failure> {
-    let query = ctx.spawn_blocking(move |ctx| database.total(ctx, id, duration));
-    query.await?
+    let query = ctx.spawn_blocking(move |ctx| {
+        let total = orders.total(ctx, id, duration);
+        if let Err(QueryError::Cancelled {
+            is_interrupted: true,
+            ..
+        }) = total
+        {
+            Branch::stopped(ctx, "by SQLite's interrupt");
+        }
+        total
+    });
+    query.await??.ok_or(Failure::NoOrder(id))
 }
 
 /// The digest of a token, from a computation that takes at least `duration`.

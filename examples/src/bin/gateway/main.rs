@@ -25,7 +25,6 @@
 mod branches;
 mod client;
 mod counts;
-mod database;
 mod identity_server;
 mod record;
 mod report;

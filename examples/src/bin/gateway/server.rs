@@ -1,11 +1,10 @@
 //! The gateway: one context per request, three tasks per request.
 //!
-//! The handler's future is dropped by the server when the client disconnects. So the canceller of the
-//! request's context lives in it, and the branches are tasks of their own, which that context ends.
+//! The context comes from the layers around the router: it ends when the client disconnects, the route's timeout
+//! passes, or the gateway ends. The branches are tasks of their own, which end with it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
@@ -13,14 +12,15 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use cancel_context::{Canceller, Context};
+use cancel_context::Context;
+use cancel_context::tower::{ContextLayer, TimeoutLayer};
+use examples::orders::Orders;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::branches::{self, Failure, IdentityClient};
-use crate::database::Database;
 use crate::identity_server;
 use crate::record::{Branch, Recorder, RequestLog, Work};
 
@@ -42,13 +42,11 @@ impl Servers {
         let identity_server = serve(&mut tasks, root, identity_server::router()).await?;
         let (sender, requests) = mpsc::unbounded_channel();
         let gateway = Gateway {
-            root: root.clone(),
             identity: IdentityClient::new(identity_server),
-            database: Arc::new(Database::create()?),
+            orders: Arc::new(Orders::create("gateway")?),
             requests: sender,
-            count: AtomicU64::new(0),
         };
-        let address = serve(&mut tasks, root, router(gateway)).await?;
+        let address = serve(&mut tasks, root, router(root, gateway)).await?;
         Ok(Self {
             address,
             requests,
@@ -85,25 +83,19 @@ async fn serve(
 }
 
 struct Gateway {
-    root: Context,
     identity: IdentityClient,
-    database: Arc<Database>,
+    orders: Arc<Orders>,
     requests: mpsc::UnboundedSender<watch::Receiver<RequestLog>>,
-    count: AtomicU64,
 }
 
-fn router(gateway: Gateway) -> Router {
-    let with_timeout = |timeout| {
-        get(
-            move |State(gateway): State<Arc<Gateway>>, id, work| async move {
-                gateway.checkout(id, work, timeout).await
-            },
-        )
-    };
+fn router(root: &Context, gateway: Gateway) -> Router {
+    let patient = TimeoutLayer::new(PATIENT_TIMEOUT);
+    let quick = TimeoutLayer::new(QUICK_TIMEOUT);
     Router::new()
-        .route("/orders/{id}", with_timeout(PATIENT_TIMEOUT))
-        .route("/quick/orders/{id}", with_timeout(QUICK_TIMEOUT))
+        .route("/orders/{id}", get(checkout).layer(patient))
+        .route("/quick/orders/{id}", get(checkout).layer(quick))
         .with_state(Arc::new(gateway))
+        .layer(ContextLayer::new(root))
 }
 
 /// The answer to a request that was not cancelled.
@@ -114,31 +106,16 @@ struct Checkout {
     token: u64,
 }
 
+async fn checkout(
+    ctx: Context,
+    State(gateway): State<Arc<Gateway>>,
+    Path(id): Path<u32>,
+    Query(work): Query<Work>,
+) -> Result<Json<Checkout>, Failure> {
+    gateway.fan_out(&ctx, id, work).await.map(Json)
+}
+
 impl Gateway {
-    async fn checkout(
-        &self,
-        Path(id): Path<u32>,
-        Query(work): Query<Work>,
-        timeout: Duration,
-    ) -> Response {
-        // Relaxed: a plain counter.
-        let number = 1 + self.count.fetch_add(1, Ordering::Relaxed);
-        let (request, canceller) = self
-            .root
-            .with_name(format!("request {number}"))
-            .with_cancel();
-        let mut connection = Connection::of(canceller);
-        let cause = format!("route timeout of {} ms", timeout.as_millis());
-        let ctx = request.with_timeout_cause(timeout, cause);
-
-        let outcome = self.fan_out(&ctx, id, work).await;
-        connection.is_answered = true;
-        match outcome {
-            Ok(checkout) => Json(checkout).into_response(),
-            Err(failure) => refusal(&failure),
-        }
-    }
-
     /// Runs the three branches as tasks; the first one that fails ends the request.
     async fn fan_out(&self, ctx: &Context, id: u32, work: Work) -> Result<Checkout, Failure> {
         let recorder = Recorder::new(ctx, work);
@@ -148,7 +125,7 @@ impl Gateway {
             branches::identity(ctx, self.identity.clone(), work.identity())
         });
         let order = start(recorder.branch(ctx, "order"), |ctx| {
-            branches::order(ctx, Arc::clone(&self.database), id, work.order())
+            branches::order(ctx, Arc::clone(&self.orders), id, work.order())
         });
         let token = start(recorder.branch(ctx, "token"), |ctx| {
             branches::token(ctx, work.token())
@@ -181,36 +158,13 @@ where
     async { task.await? }
 }
 
-fn refusal(failure: &Failure) -> Response {
-    let status = match failure {
-        Failure::Cancelled(cancelled) if cancelled.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
-        Failure::Cancelled(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Failure::NoOrder(_) => StatusCode::NOT_FOUND,
-        Failure::Failed(_) => StatusCode::BAD_GATEWAY,
-    };
-    (status, format!("{failure}\n")).into_response()
-}
-
-/// Lives in the handler's future: if it is dropped before there is an answer, the client has gone.
-/// After an answer, too, the request's context ends with it.
-struct Connection {
-    canceller: Canceller,
-    is_answered: bool,
-}
-
-impl Connection {
-    fn of(canceller: Canceller) -> Self {
-        Self {
-            canceller,
-            is_answered: false,
-        }
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        if !self.is_answered {
-            self.canceller.cancel_with("client disconnected");
-        }
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let status = match self {
+            Self::Cancelled(cancelled) => return cancelled.into_response(),
+            Self::NoOrder(_) => StatusCode::NOT_FOUND,
+            Self::Failed(_) => StatusCode::BAD_GATEWAY,
+        };
+        (status, format!("{self}\n")).into_response()
     }
 }

@@ -1,15 +1,14 @@
-//! The orders, in a SQLite database in a temporary file.
+//! Orders in a SQLite database in a temporary file, with a query that takes as long as it is told to.
 
+use std::error::Error;
+use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use cancel_context::Context;
+use cancel_context::{Cancelled, Context};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
-
-use crate::branches::Failure;
-use crate::record::Branch;
 
 const SCHEMA: &str = "
     CREATE TABLE item (customer_order INTEGER, cents INTEGER);
@@ -28,21 +27,64 @@ const TOTAL: &str = "
 ";
 
 /// A database file, removed when this is dropped.
-pub(crate) struct Database {
+#[derive(Debug)]
+pub struct Orders {
     path: PathBuf,
 }
 
-impl Database {
-    pub(crate) fn create() -> rusqlite::Result<Self> {
-        let name = format!("cancel-context-gateway-{}.sqlite", std::process::id());
+/// Why a query has no result.
+#[derive(Debug)]
+pub enum QueryError {
+    /// Its context has ended.
+    Cancelled {
+        /// Why.
+        cancelled: Cancelled,
+        /// It was stopped in the middle.
+        is_interrupted: bool,
+    },
+    /// It has failed.
+    Failed(rusqlite::Error),
+}
+
+impl Orders {
+    /// Makes a database for the program of this name.
+    ///
+    /// # Errors
+    ///
+    /// Returns that of SQLite.
+    pub fn create(program: &str) -> rusqlite::Result<Self> {
+        let name = format!("cancel-context-{program}-{}.sqlite", std::process::id());
         let path = std::env::temp_dir().join(name);
-        let database = Self { path };
-        Connection::open(&database.path)?.execute_batch(SCHEMA)?;
-        Ok(database)
+        let orders = Self { path };
+        Connection::open(&orders.path)?.execute_batch(SCHEMA)?;
+        Ok(orders)
     }
 
-    /// Queries the total of an order; takes at least `duration`, and ends when `ctx` does.
-    pub(crate) fn total(&self, ctx: &Context, id: u32, duration: Duration) -> Result<i64, Failure> {
+    /// Queries the total of an order, in cents; takes at least `duration`, and ends when `ctx` does. `None` if there
+    /// is no such order.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the context has ended, or what has failed.
+    pub fn total(
+        &self,
+        ctx: &Context,
+        id: u32,
+        duration: Duration,
+    ) -> Result<Option<i64>, QueryError> {
+        self.query(ctx, id, duration).map_err(|error| {
+            let code = error.sqlite_error_code();
+            match ctx.check() {
+                Err(cancelled) => QueryError::Cancelled {
+                    cancelled,
+                    is_interrupted: code == Some(ErrorCode::OperationInterrupted),
+                },
+                Ok(()) => QueryError::Failed(error),
+            }
+        })
+    }
+
+    fn query(&self, ctx: &Context, id: u32, duration: Duration) -> rusqlite::Result<Option<i64>> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         add_functions(&connection, ctx)?;
@@ -51,22 +93,25 @@ impl Database {
         let handle = connection.get_interrupt_handle();
         let _interrupt = ctx.interrupt_with(move || handle.interrupt());
         let milliseconds = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        let total: Result<Option<i64>, _> =
-            query.query_row(params![id, milliseconds], |row| row.get(0));
-        if let Err(error) = &total {
-            if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) {
-                Branch::stopped(ctx, "by SQLite's interrupt");
-            }
-            ctx.check()?;
-        }
-        total?.ok_or(Failure::NoOrder(id))
+        query.query_row(params![id, milliseconds], |row| row.get(0))
     }
 }
 
-impl Drop for Database {
+impl fmt::Display for QueryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cancelled { cancelled, .. } => cancelled.fmt(f),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for QueryError {}
+
+impl Drop for Orders {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_file(&self.path) {
-            eprintln!("gateway: cannot remove {}: {error}", self.path.display());
+            eprintln!("cannot remove {}: {error}", self.path.display());
         }
     }
 }
