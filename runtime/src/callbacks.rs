@@ -9,6 +9,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "tokens")]
+use tokio_util::sync::CancellationToken;
+
 use crate::context::Context;
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Condvar, Mutex, wait};
@@ -26,6 +29,12 @@ pub(crate) trait Callback: Send + Sync {
     fn pins(&self) -> bool {
         true
     }
+
+    /// The token that it cancels, if that is what it is for.
+    #[cfg(feature = "tokens")]
+    fn token(&self) -> Option<&CancellationToken> {
+        None
+    }
 }
 
 type Action = Box<dyn FnOnce() + Send>;
@@ -42,6 +51,15 @@ impl Home {
         Self {
             #[cfg(feature = "tokio")]
             runtime: tokio::runtime::Handle::try_current().ok(),
+        }
+    }
+
+    /// That of what runs at once, on the thread which comes to it.
+    #[cfg(feature = "tokens")]
+    pub(crate) fn nowhere() -> Self {
+        Self {
+            #[cfg(feature = "tokio")]
+            runtime: None,
         }
     }
 

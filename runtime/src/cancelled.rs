@@ -71,7 +71,7 @@ pub enum Origin {
     Dropped(&'static Location<'static>),
     /// The call that set the deadline.
     Deadline(&'static Location<'static>),
-    /// A future completed; this is where it was attached.
+    /// A future completed, or a cancellation token was cancelled; this is where it was attached.
     Completed(&'static Location<'static>),
     /// A signal arrived; this is its name.
     Signal(&'static str),

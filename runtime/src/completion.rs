@@ -2,7 +2,8 @@
 //!
 //! Nobody awaits it: it is polled once when it is attached, and then whenever it wakes, as a task
 //! on the runtime it was attached in, or else by whoever wakes it. So it costs no task of its own
-//! while it is pending, and works on any executor.
+//! while it is pending, and works on any executor. One that waits for a token runs no foreign code, and is
+//! always polled by who wakes it: the context ends before `cancel` of the token returns.
 //!
 //! Invariants:
 //! 1. Who takes the future out of `state` polls it; who wakes meanwhile leaves a note, and the
@@ -11,13 +12,17 @@
 //! 3. The node owns this, and this points back weakly: when the node is dropped, so is the future.
 //!    When the node ends, the future is dropped although the node is kept.
 
+use std::error::Error;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Poll, Wake, Waker};
 
+#[cfg(feature = "tokens")]
+use tokio_util::sync::CancellationToken;
+
 use crate::callbacks::{Callback, Home};
-use crate::cancelled::{Cause, Origin};
+use crate::cancelled::{Cause, Origin, into_cause};
 use crate::sync::{Mutex, OnceLock};
 use crate::tree::Node;
 
@@ -35,19 +40,38 @@ pub(crate) struct Completion {
     node: OnceLock<Weak<Node>>,
     /// Where it was attached.
     place: &'static Location<'static>,
+    /// What has made the context.
+    pub(crate) method: &'static str,
 }
 
 impl Completion {
-    pub(crate) fn new(
-        place: &'static Location<'static>,
-        source: impl Future<Output = Cause> + Send + 'static,
-    ) -> Arc<Self> {
-        let state = Mutex::new(State::Waiting(Box::pin(source)));
+    #[track_caller]
+    pub(crate) fn of_future<F>(future: F) -> Arc<Self>
+    where
+        F: Future<Output: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    {
+        let source = async { into_cause(future.await) };
+        Self::new("with_future", Home::here(), Box::pin(source))
+    }
+
+    #[cfg(feature = "tokens")]
+    #[track_caller]
+    pub(crate) fn of_token(token: CancellationToken) -> Arc<Self> {
+        let source = async {
+            token.cancelled_owned().await;
+            into_cause("cancellation token cancelled")
+        };
+        Self::new("with_token", Home::nowhere(), Box::pin(source))
+    }
+
+    #[track_caller]
+    fn new(method: &'static str, home: Home, source: Source) -> Arc<Self> {
         Arc::new(Self {
-            state,
-            home: Home::here(),
+            state: Mutex::new(State::Waiting(source)),
+            home,
             node: OnceLock::new(),
-            place,
+            place: Location::caller(),
+            method,
         })
     }
 

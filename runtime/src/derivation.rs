@@ -34,7 +34,7 @@ impl fmt::Debug for Node {
             match &node.role {
                 Role::Cancel(_) => f.write_str(".with_cancel()")?,
                 Role::Deadline(deadline) => write!(f, ".{deadline:?}")?,
-                Role::Completion(_) => f.write_str(".with_future(..)")?,
+                Role::Completion(source) => write!(f, ".{}(..)", source.method)?,
                 Role::Value(value) => write!(f, ".with_value({})", value.type_name())?,
                 Role::Name(name) => write!(f, ".with_name({name:?})")?,
                 Role::OwnName(name) => write!(f, ".with_name({name:?})")?,

@@ -267,9 +267,11 @@ impl Context {
     where
         F: Future<Output: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
     {
-        let place = Location::caller();
-        let completion = Completion::new(place, async { into_cause(future.await) });
-        let context = self.derive(Role::Completion(Arc::clone(&completion)));
+        self.derive_completion(&Completion::of_future(future))
+    }
+
+    pub(crate) fn derive_completion(&self, completion: &Arc<Completion>) -> Self {
+        let context = self.derive(Role::Completion(Arc::clone(completion)));
         if let Some(node) = context.arc() {
             completion.attach(&node);
         }

@@ -119,6 +119,7 @@
 //!   `axum`: `Context` as an extractor, too. `tonic`: `Cancelled` as a gRPC status and back, and a layer for
 //!   clients, in the module `tonic`.
 //! - `reqwest`: reqwest's requests end with a context, and hand the remaining time on, in the module `reqwest`.
+//! - `tokens`: tokio-util's `CancellationToken`, both ways. Without `tokio`, too.
 //! - `process`: child processes that end with a context.
 //! - `testing`: cancels tests at random awaits.
 //!
@@ -177,6 +178,8 @@ pub mod task;
 pub mod testing;
 mod tick;
 mod timeline;
+#[cfg(feature = "tokens")]
+mod tokens;
 #[cfg(feature = "tonic")]
 pub mod tonic;
 #[cfg(feature = "tower")]

@@ -119,8 +119,13 @@ struct Callbacks {
 }
 
 impl Callbacks {
+    /// The key of the one that a context has at most. It is told first.
+    #[cfg(any(feature = "tokens", all(test, loom)))]
+    const ONLY: u64 = 0;
+
     fn next_key() -> u64 {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
+        // Less is `ONLY`.
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         // Relaxed: a plain counter.
         NEXT.fetch_add(1, Ordering::Relaxed)
     }
@@ -231,9 +236,35 @@ impl Node {
     /// Enters a callback. If the node has ended, it runs before this returns; if nothing can end
     /// the node any more, it is freed.
     pub(crate) fn add_callback(self: &Arc<Self>, callback: Arc<dyn Callback>) -> u64 {
-        let mut links = self.links().lock();
-        self.make_room(&mut links);
         let key = Callbacks::next_key();
+        self.enter_callback(self.links().lock(), key, callback);
+        key
+    }
+
+    /// The one callback that a context has at most, which is not removed; if it is not there, one that `make`
+    /// gives is entered as above. That runs under the lock, so that two who come at once get the same.
+    #[cfg(any(feature = "tokens", all(test, loom)))]
+    pub(crate) fn only_callback(
+        self: &Arc<Self>,
+        make: impl FnOnce() -> Arc<dyn Callback>,
+    ) -> Arc<dyn Callback> {
+        let links = self.links().lock();
+        let present = links.callbacks.as_ref();
+        if let Some(found) = present.and_then(|callbacks| callbacks.list.get(&Callbacks::ONLY)) {
+            return Arc::clone(found);
+        }
+        let callback = make();
+        self.enter_callback(links, Callbacks::ONLY, Arc::clone(&callback));
+        callback
+    }
+
+    fn enter_callback(
+        self: &Arc<Self>,
+        mut links: MutexGuard<'_, Links>,
+        key: u64,
+        callback: Arc<dyn Callback>,
+    ) {
+        self.make_room(&mut links);
         let callbacks = links.callbacks.get_or_insert_default();
         if callback.pins() {
             callbacks.pin = Some(Arc::clone(self));
@@ -250,7 +281,6 @@ impl Node {
         } else if !self.can_end() {
             self.release();
         }
-        key
     }
 
     pub(crate) fn remove_callback(&self, key: u64) {

@@ -7,8 +7,9 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::task::{Context as Task, Poll, Wake, Waker};
+use std::thread;
 
 use cancel_context::{Cancelled, Context};
 
@@ -175,6 +176,27 @@ pub fn panic_text<T>(action: impl FnOnce() -> T) -> String {
         .cloned()
         .or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).into()))
         .expect("panicked with a text")
+}
+
+/// Runs both on two threads at the same time.
+///
+/// # Panics
+///
+/// Panics when one of the two does.
+pub fn at_once<A: Send, B: Send>(
+    first: impl FnOnce() -> A + Send,
+    second: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    let start = Barrier::new(2);
+    thread::scope(|scope| {
+        let first = scope.spawn(|| {
+            start.wait();
+            first()
+        });
+        start.wait();
+        let second = second();
+        (first.join().expect("it does not panic"), second)
+    })
 }
 
 /// Events in the order in which they happened.

@@ -1,13 +1,14 @@
-//! Callbacks that are stopped, and interrupts whose guard is dropped, while the context ends.
+//! Callbacks that are stopped, and interrupts whose guard is dropped, while the context ends; and the one
+//! callback that a context has at most, as two look for it.
 //!
-//! 2 or 3 preemptions; 3 s of one core.
+//! 2 or 3 preemptions; 5 s of one core.
 
 use std::sync::Arc;
 
 use loom::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{assert_left, check, race, race_three};
-use crate::callbacks::AfterCancel;
+use crate::callbacks::{AfterCancel, Callback};
 use crate::context::Context;
 
 /// What a function is seen to do; loom orders what looks at it.
@@ -172,6 +173,68 @@ fn a_callback_that_comes_while_the_context_loses_its_last_canceller_is_freed() {
         );
         assert_eq!(runs.seen(), (0, 0));
         assert_eq!(Arc::strong_count(&runs), 1, "the function was not freed");
+        assert_left(&ctx);
+    });
+}
+
+/// In the place of a token, which loom does not know.
+struct Only(Arc<Runs>);
+
+impl Callback for Only {
+    fn run(self: Arc<Self>) {
+        self.0.run();
+    }
+
+    fn free(self: Arc<Self>) {}
+
+    fn pins(&self) -> bool {
+        false
+    }
+}
+
+/// Looks for the one callback of `ctx`; `made` counts those that were not found.
+fn only(
+    ctx: &Context,
+    runs: &Arc<Runs>,
+    made: &Arc<Runs>,
+) -> impl FnOnce() -> Arc<dyn Callback> + 'static {
+    let (ctx, runs, made) = (ctx.clone(), Arc::clone(runs), Arc::clone(made));
+    move || {
+        let node = ctx.arc().expect("it is no root");
+        node.only_callback(|| {
+            made.run();
+            Arc::new(Only(runs))
+        })
+    }
+}
+
+#[test]
+fn two_who_come_at_once_get_the_same_callback_which_runs_once() {
+    check(3, || {
+        let (parent, canceller) = Context::background().with_cancel();
+        let (ctx, _canceller) = parent.with_cancel();
+        let (runs, made) = (Arc::<Runs>::default(), Arc::<Runs>::default());
+        let (one, other) = race(only(&ctx, &runs, &made), only(&ctx, &runs, &made));
+        assert!(Arc::ptr_eq(&one, &other));
+        assert_eq!((made.seen(), runs.seen()), ((1, 1), (0, 0)));
+        canceller.cancel();
+        assert_eq!(runs.seen(), (1, 1));
+        assert_left(&ctx);
+        assert_left(&parent);
+    });
+}
+
+#[test]
+fn each_callback_that_two_get_while_the_context_ends_runs_once() {
+    check(2, || {
+        let (ctx, canceller) = Context::background().with_cancel();
+        let (runs, made) = (Arc::<Runs>::default(), Arc::<Runs>::default());
+        race_three(
+            only(&ctx, &runs, &made),
+            only(&ctx, &runs, &made),
+            move || canceller.cancel(),
+        );
+        assert_eq!(runs.seen(), made.seen());
         assert_left(&ctx);
     });
 }
