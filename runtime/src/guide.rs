@@ -3,6 +3,10 @@
 //! - [`from_nothing`]: tasks run until the process ends, and nothing stops them.
 //! - [`from_tokens`]: a `CancellationToken` goes through the code, and `select!` looks at it.
 //! - [`from_go`]: the code was, or still is, written in Go, with `context.Context`.
+#![cfg_attr(
+    feature = "tokens",
+    doc = "- [`beside_tokens`]: there are contexts here, tokens there, and both stay."
+)]
 //!
 //! # Which mode
 //!
@@ -33,6 +37,11 @@ pub mod from_nothing {
 
 pub mod from_tokens {
     #![doc = include_str!("guide/from_tokens.md")]
+}
+
+#[cfg(feature = "tokens")]
+pub mod beside_tokens {
+    #![doc = include_str!("guide/beside_tokens.md")]
 }
 
 pub mod from_go {
