@@ -15,6 +15,7 @@ use cancel_context::{Cancelled, Context};
 
 pub mod client;
 pub mod parts;
+pub mod process;
 pub mod server;
 
 /// The server once more, from the same source with other attributes: `plain` has none, `detached`

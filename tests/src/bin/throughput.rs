@@ -11,15 +11,13 @@
 //! the load, so that threads stay where they are and the server is what limits the throughput.
 
 use std::env;
-use std::fs;
-use std::io::{self, BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{Child, Command, Stdio};
+use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use cancel_context::Context;
 use tests::parts::{Failures, Parts};
+use tests::process::{Process, median};
 use tests::server;
 use tests::variants::plain;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -79,51 +77,6 @@ async fn serve(variant: &str) -> anyhow::Result<()> {
     Ok(ctx.run(server.run()).await??)
 }
 
-/// The process of a server; ended with this value.
-struct Process {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Process {
-    fn start(variant: &str, workers: usize) -> anyhow::Result<Self> {
-        let mut child = Command::new(env::current_exe()?)
-            .args([variant, &workers.to_string()])
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let output = child.stdout.take().expect("it is piped");
-        let mut port = String::new();
-        BufReader::new(output).read_line(&mut port)?;
-        let address = (Ipv4Addr::LOCALHOST, port.trim().parse()?).into();
-        Ok(Self { child, address })
-    }
-
-    /// How long its threads have been running, in nanoseconds; 0 where that is not known.
-    fn running_time(&self) -> f64 {
-        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id()));
-        let statistics = threads
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter_map(|thread| {
-                let statistics = fs::read_to_string(thread.path().join("schedstat")).ok()?;
-                statistics
-                    .split_ascii_whitespace()
-                    .next()?
-                    .parse::<f64>()
-                    .ok()
-            });
-        statistics.sum()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let ended = self.child.kill().and_then(|()| self.child.wait());
-        ended.expect("the server ends");
-    }
-}
-
 /// The requests that connection `id` sends at a time.
 fn batch(id: usize, depth: usize, round: usize) -> String {
     let request = |index| match (index + round) % 2 {
@@ -168,10 +121,10 @@ struct Measured {
 
 impl Measured {
     async fn start(variant: &str, workers: usize) -> anyhow::Result<Self> {
-        let server = Process::start(variant, workers)?;
+        let server = Process::start([variant, &workers.to_string()])?;
         let mut streams = Vec::new();
         for _ in 0..CONNECTIONS {
-            let stream = TcpStream::connect(server.address).await?;
+            let stream = TcpStream::connect(server.address()).await?;
             stream.set_nodelay(true)?;
             streams.push(stream);
         }
@@ -206,11 +159,6 @@ impl Measured {
     fn running_time_per_request(&self) -> f64 {
         self.running / self.requests
     }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2])
 }
 
 /// Starts a server of each kind, and lets them take turns.

@@ -1,0 +1,271 @@
+//! Requests per second of a small HTTP server that gives each request a context, against the same server
+//! without. Fails if there are less than 97 % of them.
+//!
+//! `cargo run --release -p tests --bin load`, on a machine that does nothing else
+//!
+//! Each server is a process of its own on a core of its own; this one keeps connections to it busy, from another
+//! core. Ten pairs of servers, started anew; each pair takes turns of a twentieth of a second, in the order with,
+//! without, without, with, so that a drift of the machine counts against both. On Linux it also tells how long
+//! a server was running per request, which depends less on what else the machine does.
+
+use std::io;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use axum::Router;
+use axum::routing::get;
+use cancel_context::Context;
+use cancel_context::tower::ContextLayer;
+use clap::{Parser, ValueEnum};
+use comfy_table::{CellAlignment, Table, presets};
+use core_affinity::CoreId;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use tests::process::{Process, median};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
+use tokio::task::JoinSet;
+
+/// Of the requests per second without contexts.
+const LEAST: f64 = 0.97;
+const TURN: Duration = Duration::from_millis(50);
+/// How many turns each server of a pair has.
+const TURNS: usize = 40;
+const TURNS_IF_QUICK: usize = 10;
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n";
+const ANSWER: &str = "hello";
+
+/// Measures what a context for each request costs an HTTP server.
+#[derive(Parser)]
+struct Arguments {
+    /// Measure each pair for a second, instead of four.
+    #[arg(long)]
+    quick: bool,
+    /// How many pairs of servers to measure.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pairs: u32,
+    /// How many connections to keep busy.
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
+    connections: u32,
+    /// Be one of the servers.
+    #[arg(long, hide = true)]
+    serve: Option<Variant>,
+    /// The core that the servers are to run on.
+    #[arg(long, hide = true)]
+    core: Option<usize>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Variant {
+    With,
+    Without,
+}
+
+/// Keeps this thread on a core, where the system can do that.
+fn pin(core: Option<usize>) {
+    if let Some(id) = core {
+        core_affinity::set_for_current(CoreId { id });
+    }
+}
+
+/// Serves until the process is ended; prints its port.
+async fn serve(variant: Variant) -> io::Result<()> {
+    let router = Router::new().route("/", get(async || ANSWER));
+    let (server, _canceller) = Context::background().with_cancel();
+    let router = match variant {
+        Variant::With => router.layer(ContextLayer::new(&server)),
+        Variant::Without => router,
+    };
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    println!("{}", listener.local_addr()?.port());
+    loop {
+        let (connection, _) = listener.accept().await?;
+        connection.set_nodelay(true)?;
+        let service = TowerToHyperService::new(router.clone());
+        tokio::spawn(async move {
+            let http = auto::Builder::new(TokioExecutor::new());
+            let connection = http.serve_connection(TokioIo::new(connection), service);
+            // It fails when the load ends.
+            connection.await.ok();
+        });
+    }
+}
+
+/// A connection, and where the answers to its requests are read.
+struct Connection {
+    stream: TcpStream,
+    answer: Vec<u8>,
+}
+
+impl Connection {
+    /// Connects, and learns how long an answer is: all are the same but for the date.
+    async fn open(server: &Process) -> io::Result<Self> {
+        let mut stream = TcpStream::connect(server.address()).await?;
+        stream.set_nodelay(true)?;
+        stream.write_all(REQUEST).await?;
+        let mut answer = Vec::new();
+        while !answer.ends_with(ANSWER.as_bytes()) {
+            answer.push(stream.read_u8().await?);
+        }
+        Ok(Self { stream, answer })
+    }
+
+    /// Sends one request after the other, and counts them.
+    async fn keep_busy(mut self, until: Instant) -> anyhow::Result<(Self, u32)> {
+        let mut requests = 0;
+        while Instant::now() < until {
+            self.stream.write_all(REQUEST).await?;
+            self.stream.read_exact(&mut self.answer).await?;
+            ensure!(self.answer.ends_with(ANSWER.as_bytes()), "another answer");
+            requests += 1;
+        }
+        Ok((self, requests))
+    }
+}
+
+/// A server, the connections to it, and what was measured of it.
+struct Measured {
+    server: Process,
+    connections: Vec<Connection>,
+    requests: f64,
+    elapsed: Duration,
+    /// In nanoseconds.
+    running: f64,
+}
+
+impl Measured {
+    /// Starts a server; its first turn does not count.
+    async fn start(variant: Variant, arguments: &Arguments) -> anyhow::Result<Self> {
+        let name = variant.to_possible_value().expect("none is skipped");
+        let mut command = vec![String::from("--serve"), name.get_name().to_owned()];
+        if let Some(core) = arguments.core {
+            command.extend([String::from("--core"), core.to_string()]);
+        }
+        let server = Process::start(command)?;
+        let mut measured = Self {
+            connections: Vec::new(),
+            server,
+            requests: 0.0,
+            elapsed: Duration::ZERO,
+            running: 0.0,
+        };
+        for _ in 0..arguments.connections {
+            let connection = Connection::open(&measured.server).await?;
+            measured.connections.push(connection);
+        }
+        measured.take_turn().await?;
+        (measured.requests, measured.elapsed, measured.running) = (0.0, Duration::ZERO, 0.0);
+        Ok(measured)
+    }
+
+    async fn take_turn(&mut self) -> anyhow::Result<()> {
+        let running = self.server.running_time();
+        let begun = Instant::now();
+        let connections = self.connections.drain(..);
+        let mut busy: JoinSet<_> = connections
+            .map(|connection| connection.keep_busy(begun + TURN))
+            .collect();
+        while let Some(connection) = busy.join_next().await {
+            let (connection, requests) = connection??;
+            self.connections.push(connection);
+            self.requests += f64::from(requests);
+        }
+        self.elapsed += begun.elapsed();
+        self.running += self.server.running_time() - running;
+        Ok(())
+    }
+
+    fn requests_per_second(&self) -> f64 {
+        self.requests / self.elapsed.as_secs_f64()
+    }
+
+    fn running_time_per_request(&self) -> f64 {
+        self.running / self.requests
+    }
+}
+
+/// Starts a server of each kind, and lets them take turns.
+async fn pair(turns: usize, arguments: &Arguments) -> anyhow::Result<[Measured; 2]> {
+    let mut servers = [
+        Measured::start(Variant::With, arguments).await?,
+        Measured::start(Variant::Without, arguments).await?,
+    ];
+    for turn in 0..turns {
+        for index in 0..2 {
+            servers[(turn + index) % 2].take_turn().await?;
+        }
+    }
+    Ok(servers)
+}
+
+/// Prints each pair, and the medians; whether there are enough requests per second.
+async fn compare(arguments: &Arguments) -> anyhow::Result<bool> {
+    let turns = if arguments.quick {
+        TURNS_IF_QUICK
+    } else {
+        TURNS
+    };
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    table.set_header([
+        "pair",
+        "with (/s)",
+        "without (/s)",
+        "ratio",
+        "with (ns)",
+        "without (ns)",
+        "cost (ns)",
+    ]);
+    let (mut ratios, mut costs) = (Vec::new(), Vec::new());
+    for number in 1..=arguments.pairs {
+        let pair = pair(turns, arguments).await?;
+        let [with, without] = pair.each_ref().map(Measured::requests_per_second);
+        let [long, short] = pair.each_ref().map(Measured::running_time_per_request);
+        let (ratio, cost) = (with / without, long - short);
+        table.add_row([
+            number.to_string(),
+            format!("{with:.0}"),
+            format!("{without:.0}"),
+            format!("{ratio:.4}"),
+            format!("{long:.0}"),
+            format!("{short:.0}"),
+            format!("{cost:.0}"),
+        ]);
+        ratios.push(ratio);
+        costs.push(cost);
+    }
+    for column in table.column_iter_mut() {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    println!("{table}");
+    let ratio = median(ratios);
+    println!("median ratio {ratio:.4}, at least {LEAST}");
+    println!("median cost {:.0} ns of running per request", median(costs));
+    Ok(ratio >= LEAST)
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let mut arguments = Arguments::parse();
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    if let Some(variant) = arguments.serve {
+        pin(arguments.core);
+        runtime.block_on(serve(variant))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    if let [first, .., last] = &cores[..] {
+        pin(Some(first.id));
+        arguments.core = Some(last.id);
+    } else {
+        println!("without a core of its own, the load takes its share of the time");
+    }
+    let is_fast = runtime.block_on(compare(&arguments))?;
+    Ok(if is_fast {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
