@@ -1,19 +1,27 @@
 //! Requests that end with the context of who sends them, on real sockets.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use cancel_context::tower::{ClientLayer, ClientService, GRPC_TIMEOUT, TIMEOUT};
+use cancel_context::tower::{
+    ClientLayer, ClientService, ContextLayer, GRPC_TIMEOUT, RequestEnd, TIMEOUT,
+};
 use cancel_context::{Cancelled, Context};
-use futures::FutureExt;
+use futures::channel::mpsc::{UnboundedReceiver, unbounded};
+use futures::{FutureExt, StreamExt};
 use http_body_util::{BodyExt, Empty};
-use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::{Request, Response};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tower::{Layer, Service};
+use tower::{Layer, Service, service_fn};
 
 type HyperClient = Client<HttpConnector, Empty<Bytes>>;
 
@@ -84,6 +92,54 @@ async fn a_cancel_aborts_the_request_on_the_wire_at_once() {
         // Closed, or reset.
         assert_eq!(connection.read(&mut [0]).await.unwrap_or(0), 0);
         took.push(at.elapsed());
+        assert!(is_cancelled(&*answer.await.unwrap().unwrap_err()));
+    }
+    took.sort();
+    assert!(took[4] < Duration::from_millis(50), "{took:?}");
+}
+
+/// A server of HTTP/2 whose requests are never answered, and their contexts.
+fn serve_2(listener: TcpListener) -> UnboundedReceiver<Context> {
+    let (sender, requests) = unbounded();
+    let service = service_fn(move |_: Request<Incoming>| {
+        sender.unbounded_send(Context::current()).unwrap();
+        pending::<Result<Response<Empty<Bytes>>, Infallible>>()
+    });
+    let layer = ContextLayer::new(&Context::background());
+    let service = TowerToHyperService::new(layer.layer(service));
+    tokio::spawn(async move {
+        let (connection, _) = listener.accept().await.unwrap();
+        let server = http2::Builder::new(TokioExecutor::new());
+        server
+            .serve_connection(TokioIo::new(connection), service)
+            .await
+    });
+    requests
+}
+
+// guarantees E2, E3
+#[tokio::test]
+async fn a_cancel_resets_the_stream_and_ends_the_request_at_the_server_at_once() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = format!("http://{}/", listener.local_addr().unwrap());
+    let mut requests = serve_2(listener);
+    let client: HyperClient = Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .build_http();
+    let mut client = ClientLayer::new().layer(client);
+    let mut took = Vec::new();
+    for _ in 0..9 {
+        let (ctx, canceller) = Context::background().with_cancel();
+        let mut request = Request::get(&address).body(Empty::new()).unwrap();
+        request.extensions_mut().insert(ctx);
+        let answer = tokio::spawn(client.call(request));
+        // They all come over the connection that was accepted.
+        let of_server = requests.next().await.unwrap();
+        let at = Instant::now();
+        canceller.cancel();
+        of_server.cancelled().await;
+        took.push(at.elapsed());
+        assert_eq!(RequestEnd::of(&of_server), Some(RequestEnd::Disconnected));
         assert!(is_cancelled(&*answer.await.unwrap().unwrap_err()));
     }
     took.sort();
