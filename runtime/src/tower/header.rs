@@ -131,8 +131,9 @@ mod tests {
         for nanos in [0, 1, 99_999_999, 100_000_000, 123_456_789_012, u64::MAX] {
             let duration = Duration::from_nanos(nanos);
             let again = parse(&format(duration)).unwrap();
+            // What is rounded away is less than one of at least 100,000 of the next unit.
             assert!(
-                again <= duration && duration.abs_diff(again) <= duration / 10_000_000,
+                again <= duration && duration.abs_diff(again) <= duration / 100_000,
                 "{nanos}"
             );
         }
