@@ -34,11 +34,10 @@ const UNITS: [(u8, u64); 6] = [
 
 /// The shortest time in `headers`, if there is one.
 pub(super) fn shortest(headers: &HeaderMap) -> Option<Duration> {
-    let both = headers
-        .get_all(TIMEOUT)
-        .iter()
-        .chain(headers.get_all(GRPC_TIMEOUT));
-    both.filter_map(parse).min()
+    // Each look-up would hash the name; a look at all of them costs less.
+    let is_time = |name: &HeaderName| *name == TIMEOUT || *name == GRPC_TIMEOUT;
+    let times = headers.iter().filter(|(name, _)| is_time(name));
+    times.filter_map(|(_, value)| parse(value)).min()
 }
 
 fn parse(value: &HeaderValue) -> Option<Duration> {
