@@ -1,6 +1,5 @@
 //! Requests with a context.
 
-use std::fmt::Write;
 use std::panic::Location;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll};
@@ -205,13 +204,12 @@ impl<S> ContextService<S> {
 /// The method and the path, which is percent-encoded, without what follows its first characters.
 fn name<B>(request: &Request<B>) -> String {
     let path = request.uri().path();
-    let mut name = String::with_capacity(path.len().min(MAX_PATH) + 8);
-    // Writing to a string cannot fail.
-    _ = write!(
-        name,
-        "{} {}",
-        request.method(),
-        path.get(..MAX_PATH).unwrap_or(path)
-    );
+    let path = path.get(..MAX_PATH).unwrap_or(path);
+    let method = request.method().as_str();
+    // No more than is needed: what is left over would be given back by moving the text.
+    let mut name = String::with_capacity(method.len() + 1 + path.len());
+    name.push_str(method);
+    name.push(' ');
+    name.push_str(path);
     name
 }
