@@ -53,6 +53,7 @@ pin_project! {
 
 impl<F> ResponseFuture<F> {
     /// Calls a service, unless `context` has ended.
+    #[inline]
     pub(super) fn call(
         context: Context,
         exchange: Option<Exchange>,

@@ -12,23 +12,28 @@ use crate::run::Run;
 use crate::scope;
 
 pin_project! {
+    #[project = Projected]
     #[must_use = "futures do nothing unless polled"]
-    pub(super) struct Scoped<F> {
-        // `None` if the context had ended before the service was called.
-        #[pin]
-        run: Option<Run<F>>,
-        context: Context,
+    pub(super) enum Scoped<F> {
+        Called {
+            #[pin]
+            run: Run<F>,
+        },
+        // It had ended before the service was called.
+        Ended { context: Context },
     }
 }
 
 impl<F> Scoped<F> {
     /// Calls a service, unless `context` has ended.
+    #[inline]
     pub(super) fn call(context: Context, call: impl FnOnce() -> F) -> Self {
-        let is_live = !context.is_cancelled();
-        let future = is_live.then(|| scope::within(&context, call));
-        Self {
-            run: future.map(|future| Run::new(context.clone(), future)),
-            context,
+        if context.is_cancelled() {
+            return Self::Ended { context };
+        }
+        let future = scope::within(&context, call);
+        Self::Called {
+            run: Run::new(context, future),
         }
     }
 
@@ -38,7 +43,10 @@ impl<F> Scoped<F> {
     }
 
     pub(super) const fn context(&self) -> &Context {
-        &self.context
+        match self {
+            Self::Called { run } => run.context(),
+            Self::Ended { context } => context,
+        }
     }
 }
 
@@ -46,21 +54,22 @@ impl<F: Future> Future for Scoped<F> {
     type Output = Result<F::Output, Cancelled>;
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        if let Some(run) = this.run.as_pin_mut() {
-            return run.poll(task);
+        match self.project() {
+            Projected::Called { run } => run.poll(task),
+            Projected::Ended { context } => {
+                let ended = context.cancelled_at(None);
+                Poll::Ready(Err(
+                    ended.expect("it had ended when the service was to be called")
+                ))
+            }
         }
-        let ended = this.context.cancelled_at(None);
-        Poll::Ready(Err(
-            ended.expect("it had ended when the service was to be called")
-        ))
     }
 }
 
 impl<F> fmt::Debug for Scoped<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scoped")
-            .field("context", &self.context)
+            .field("context", self.context())
             .finish_non_exhaustive()
     }
 }
