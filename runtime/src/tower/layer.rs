@@ -32,6 +32,11 @@ const MAX_PATH: usize = 80;
 /// The time is the shortest of that of the [header](super::TIMEOUT) and that of [`timeout`](Self::timeout); a
 /// [`TimeoutLayer`](super::TimeoutLayer) further inside may give less.
 ///
+/// That a client has gone is found out by the server below. hyper finds it out at once with HTTP/2. With HTTP/1.1 it
+/// does as it reads on: not while the handler leaves the body of the request unread, nor once that could not be read;
+/// not behind a request that was pipelined; and not at all if clients may close their half (`half_close`), who have
+/// gone otherwise. What goes unseen ends with its time, so set one.
+///
 /// What is upgraded (a `WebSocket`, say) outlives the answer; run it in a context of its own.
 ///
 /// # Examples
