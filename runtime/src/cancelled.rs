@@ -7,10 +7,11 @@
 
 use std::error::Error;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 use std::sync::Arc;
 use std::{io, iter};
 
+use crate::line;
 use crate::raw::Mark;
 use crate::site::Site;
 use crate::sync::{AtomicU64, Ordering};
@@ -196,6 +197,15 @@ pub(crate) fn into_cause(error: impl Into<Box<dyn Error + Send + Sync>>) -> Caus
 pub(crate) enum Left {
     Site(&'static Site),
     Place(&'static Location<'static>),
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Site(site) => site.fmt(f),
+            Self::Place(place) => place.fmt(f),
+        }
+    }
 }
 
 struct Report {
@@ -386,20 +396,16 @@ impl fmt::Display for Cancelled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.kind())?;
         if let Some(cause) = &self.0.end.cause {
-            write!(f, " ({})", text_of(cause))?;
+            write!(f, " ({})", line::of_foreign(cause))?;
         }
         let mut separator = ": ";
-        match self.0.left {
-            Some(Left::Site(site)) => write!(f, "{separator}left {site}")?,
-            Some(Left::Place(place)) => write!(f, "{separator}left {place}")?,
-            None => {}
-        }
-        if self.0.left.is_some() {
+        if let Some(left) = self.0.left {
+            write!(f, "{separator}left {left}")?;
             separator = "; ";
         }
         write!(f, "{separator}{}", self.origin())?;
         if !self.path().is_empty() {
-            write!(f, "; in {}", on_one_line(self.path()))?;
+            write!(f, "; in {}", line::of(self.path()))?;
         }
         Ok(())
     }
@@ -409,18 +415,6 @@ impl fmt::Display for Cancelled {
 fn below<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
     let wrapped = error.downcast_ref().and_then(io::Error::get_ref);
     wrapped.map_or_else(|| error.source(), |wrapped| Some(wrapped))
-}
-
-/// The cause on one line. A foreign `Display` that panics must not hide the cancellation.
-fn text_of(cause: &Cause) -> String {
-    match catch_unwind(AssertUnwindSafe(|| cause.to_string())) {
-        Ok(text) => on_one_line(&text),
-        Err(_) => String::from("a cause whose text panics"),
-    }
-}
-
-fn on_one_line(text: &str) -> String {
-    text.replace(char::is_control, " ")
 }
 
 impl fmt::Debug for Cancelled {

@@ -142,6 +142,7 @@ mod frame;
 mod guard;
 mod implicit;
 mod leaving;
+mod line;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod memory;

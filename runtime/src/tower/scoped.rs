@@ -39,7 +39,7 @@ impl<F> Scoped<F> {
 
     /// Calls nothing; not to be polled.
     pub(super) const fn idle(context: Context) -> Self {
-        Self { run: None, context }
+        Self::Ended { context }
     }
 
     pub(super) const fn context(&self) -> &Context {
