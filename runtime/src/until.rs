@@ -2,11 +2,12 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
-use crate::cancelled::Cancelled;
+use crate::cancelled::{Cancelled, Left};
 use crate::context::Context;
 use crate::owner::Waiter;
 
@@ -102,7 +103,7 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// Returns the [`Cancelled`] if the context ended first.
+    /// Returns the [`Cancelled`] if the context ended first; it names this call as what was left.
     ///
     /// # Cancel safety
     ///
@@ -125,9 +126,11 @@ impl Context {
         duration: Duration,
     ) -> impl Future<Output = Result<(), Cancelled>> + Send + use<> {
         let (context, timer) = (self.clone(), self.with_timeout(duration));
+        let place = Location::caller();
         async move {
             timer.cancelled().await;
-            context.cancelled_at(None).map_or(Ok(()), Err)
+            let left = Some(Left::Place(place));
+            context.cancelled_at(left).map_or(Ok(()), Err)
         }
     }
 }

@@ -153,8 +153,7 @@ impl Context {
     /// ```
     #[track_caller]
     pub fn blocking_sleep(&self, duration: Duration) -> Result<(), Cancelled> {
-        let place = Location::caller();
-        wait(self.sleep(duration)).map_err(|cancelled| cancelled.left_at(Left::Place(place)))
+        wait(self.sleep(duration))
     }
 
     /// Blocks this thread until the context has ended, and gives the reason; for ever if it never ends.
