@@ -26,5 +26,5 @@ sanitized() {
     awk -f .ci/no-empty-suite.awk "$log"
 }
 
-sanitized -p cancel-context --features axum,groups,process,reqwest,streams,tokens,tonic,tower
+sanitized -p cancel-context --features axum,groups,process,reqwest,streams,tokens,tonic,tower,tracing
 sanitized -p tests

@@ -279,6 +279,12 @@ impl Cancelled {
         self
     }
 
+    /// The end itself, and where it was left.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn parts(&self) -> (&End, Option<Left>) {
+        (&self.0.end, self.0.left)
+    }
+
     /// Returns how the context ended.
     ///
     /// # Examples
@@ -334,7 +340,7 @@ impl Cancelled {
     /// The cause on one line.
     #[cfg(feature = "tower")]
     pub(crate) fn cause_text(&self) -> String {
-        text_of(&self.cause())
+        line::of_foreign(&self.cause())
     }
 
     /// Returns where the end began: the call, the deadline, the signal.

@@ -7,10 +7,11 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+#[cfg(any(feature = "tower", feature = "tracing"))]
+use crate::cancelled::End;
 use crate::cancelled::{Cancelled, Cause, Kind, Left};
 use crate::raw::{Borrowed, Handle};
 use crate::scope;
-use crate::site::Site;
 use crate::state::{NEVER, State};
 use crate::tree::{Node, Role};
 
@@ -346,12 +347,14 @@ impl Context {
     /// Whether `source`, from which it was derived, has ended, and it because of that.
     #[cfg(feature = "tower")]
     pub(crate) fn has_end_of(&self, source: &Self) -> bool {
-        let ends = [self, source].map(|context| context.node().and_then(Node::end));
-        matches!(ends, [Some(own), Some(end)] if std::ptr::eq(own, end))
+        let end = source.node().and_then(Node::end);
+        end.is_some_and(|end| self.has_end(end))
     }
 
-    pub(crate) fn left_at(&self, site: &'static Site) -> Option<Cancelled> {
-        self.cancelled_at(Some(Left::Site(site)))
+    #[cfg(any(feature = "tower", feature = "tracing"))]
+    pub(crate) fn has_end(&self, end: &End) -> bool {
+        let own = self.node().and_then(Node::end);
+        own.is_some_and(|own| std::ptr::eq(own, end))
     }
 }
 

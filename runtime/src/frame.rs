@@ -2,7 +2,10 @@
 
 use std::task::Waker;
 
+#[cfg(feature = "tracing")]
+use crate::cancelled::End;
 use crate::context::Context;
+use crate::logged::Logged;
 use crate::raw::Lend;
 use crate::state::State;
 // Only so that a frame may lie in a `static`; each is of one thread.
@@ -63,6 +66,7 @@ pub(crate) struct Frame<'a> {
     pub(crate) trusted: AtomicU32,
     /// The number of the event that its end was noticed, 0 if before the poll; `NOT_YET` if it was not.
     noticed: AtomicU64,
+    pub(crate) logged: Logged,
 }
 
 const NOT_YET: u64 = u64::MAX;
@@ -88,6 +92,7 @@ impl<'a> Frame<'a> {
             task,
             trusted: AtomicU32::new(0),
             noticed: AtomicU64::new(NOT_YET),
+            logged: Logged::new(),
         }
     }
 
@@ -166,6 +171,17 @@ impl<'a> Frame<'a> {
         self.noticed.load(Ordering::Relaxed) <= before
     }
 
+    /// Marks those from here on up whose context has this end; whether none was marked.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn mark_logged(&self, end: &End) -> bool {
+        let task = TaskId::current();
+        let has_end = |frame: &&Frame<'_>| frame.task == task && frame.context.has_end(end);
+        let frames = || std::iter::successors(Some(self), |frame| frame.above).filter(has_end);
+        let is_first = !frames().any(|frame| frame.logged.is_set());
+        frames().for_each(|frame| frame.logged.set(true));
+        is_first
+    }
+
     pub(crate) fn is_in_task(&self) -> bool {
         self.task == TaskId::current()
     }
@@ -200,4 +216,5 @@ pub(crate) static OUTERMOST: Frame<'static> = Frame {
     task: TaskId::NONE,
     trusted: AtomicU32::new(0),
     noticed: AtomicU64::new(NOT_YET),
+    logged: Logged::new(),
 };

@@ -16,7 +16,7 @@ use std::task::{Context as Task, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use crate::cancelled::{Cancelled, Left};
+use crate::cancelled::Cancelled;
 use crate::context::Context;
 use crate::memory::{self, Key};
 use crate::owner::Owner;
@@ -211,8 +211,10 @@ impl<W: Word, F: Future, S: At> Guard<W, F, S> {
         match this.future.poll(task) {
             Poll::Ready(value) => Poll::Ready(Ok(value)),
             Poll::Pending if scope::stays_calm(task.waker(), *this.site) => Poll::Pending,
-            Poll::Pending => look_closely(key, before, this.word.context(), task.waker())
-                .map_or(Poll::Pending, |cancelled| Poll::Ready(Err(cancelled))),
+            Poll::Pending => {
+                look_closely(key, before, this.word.context(), task.waker(), *this.site)
+                    .map_or(Poll::Pending, |cancelled| Poll::Ready(Err(cancelled)))
+            }
         }
     }
 
@@ -249,13 +251,19 @@ impl<W: Word, F: Future, S: At> Guard<W, F, S> {
     }
 }
 
-/// After a poll that ended pending: why the await is left, if it is.
+/// After a poll that ended pending: why the await at `site` is left, if it is.
 #[cold]
 #[inline(never)]
-fn look_closely(key: Key, before: u64, context: &Context, waker: &Waker) -> Option<Cancelled> {
+fn look_closely(
+    key: Key,
+    before: u64,
+    context: &Context,
+    waker: &Waker,
+    site: impl At,
+) -> Option<Cancelled> {
     let mut vigil = memory::take_vigil(key);
     if watch::is_over(&mut vigil, before, context, waker) {
-        return context.cancelled_at(watch::take_parked(before).map(Left::Site));
+        return context.leave_at(watch::take_parked(before).unwrap_or_else(site));
     }
     memory::keep_vigil(key, vigil);
     None

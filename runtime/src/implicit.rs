@@ -68,7 +68,7 @@ impl Left {
     #[inline(never)]
     #[must_use]
     pub fn cancelled(self) -> Cancelled {
-        let cancelled = Context::current().left_at(self.0);
+        let cancelled = Context::current().leave_at(self.0);
         cancelled.expect("a body is left where its context has ended")
     }
 
@@ -86,6 +86,10 @@ impl Left {
             self.0
         );
         watch::park(self.0);
+        #[cfg(feature = "tracing")]
+        if is_first {
+            drop(Context::current().leave_at(self.0));
+        }
         // Behind a waker of its own, it may have another owner, which is to find out.
         if is_first && matches!(standing, Standing::Foreign { .. }) {
             waker.wake_by_ref();

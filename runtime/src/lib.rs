@@ -120,6 +120,7 @@
 //!   clients, in the module `tonic`.
 //! - `reqwest`: reqwest's requests end with a context, and hand the remaining time on, in the module `reqwest`.
 //! - `tokens`: tokio-util's `CancellationToken`, both ways. Without `tokio`, too.
+//! - `tracing`: an event for each task that is cancelled, with both ends of the story; see the page `events`.
 //! - `process`: child processes that end with a context.
 //! - `testing`: cancels tests at random awaits.
 //!
@@ -143,6 +144,7 @@ mod guard;
 mod implicit;
 mod leaving;
 mod line;
+mod logged;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod memory;
@@ -193,6 +195,11 @@ mod watch;
 
 #[doc(hidden)]
 pub mod private;
+
+#[cfg(feature = "tracing")]
+pub mod events {
+    #![doc = include_str!("events.md")]
+}
 
 pub mod guarantees {
     #![doc = include_str!("guarantees.md")]

@@ -13,6 +13,7 @@ use std::task::{Poll, Waker};
 use crate::cancelled::{Cancelled, Left};
 use crate::context::Context;
 use crate::frame::{Frame, TaskId, WakerId};
+use crate::logged::Logged;
 use crate::memory::Memory;
 use crate::roster::{self, Key};
 use crate::scope;
@@ -97,7 +98,7 @@ impl Owner {
                 };
                 if !(state.is_told() && (known.is_some() || *has_begun)) {
                     let has_begun = std::mem::replace(has_begun, true);
-                    state = match begin(&frame, has_begun) {
+                    state = match begin(&frame, vigil, has_begun) {
                         Ok(state) => state,
                         Err(cancelled) => return Poll::Ready(Err(cancelled)),
                     };
@@ -130,12 +131,13 @@ impl Owner {
 /// Why it has ended, unless what is below has begun.
 #[cold]
 #[inline(never)]
-fn begin<'a>(frame: &Frame<'a>, has_begun: bool) -> Result<&'a State, Cancelled> {
+fn begin<'a>(frame: &Frame<'a>, vigil: &Vigil, has_begun: bool) -> Result<&'a State, Cancelled> {
+    vigil.restore_logged(&frame.logged);
     let state = scope::state_of(frame.context.anchor());
     // The alarm of a deadline may be late.
     let is_live = has_begun && state.is_told();
     if !is_live && frame.context.is_cancelled() {
-        if !has_begun && let Some(cancelled) = frame.context.cancelled_at(None) {
+        if !has_begun && let Some(cancelled) = frame.leave(None) {
             return Err(cancelled);
         }
         frame.notice(0);
@@ -172,7 +174,11 @@ fn look_closely(
     if is_calm && (anchor.is_none() || (is_new && scope::state_of(anchor).is_told())) {
         return Next::Stay;
     }
-    if !context.is_cancelled() || vigil.is_held() {
+    if !context.is_cancelled() {
+        return Next::Stay;
+    }
+    if vigil.is_held() {
+        vigil.keep_logged(&frame.logged);
         return Next::Stay;
     }
     if !frame.was_noticed(before) {
@@ -180,7 +186,7 @@ fn look_closely(
         return Next::Again;
     }
     let left = watch::take_parked(before).map(Left::Site);
-    context.cancelled_at(left).map_or(Next::Stay, Next::Leave)
+    frame.leave(left).map_or(Next::Stay, Next::Leave)
 }
 
 /// The one registration of an owner; kept while its context and its waker stay the same.
@@ -285,20 +291,23 @@ impl fmt::Debug for Waiter {
 /// they were last polled. Takes memory only then.
 #[derive(Default)]
 pub(crate) struct Vigil {
-    #[expect(
-        clippy::box_collection,
-        reason = "it is as small as can be, and mostly empty"
-    )]
-    shields: Option<Box<Vec<Weak<()>>>>,
+    pending: Option<Box<Pending>>,
+}
+
+#[derive(Default)]
+struct Pending {
+    shields: Vec<Weak<()>>,
+    /// Of an owner that stays because of them: the mark of its frame.
+    logged: Logged,
 }
 
 impl Vigil {
     pub(crate) const fn new() -> Self {
-        Self { shields: None }
+        Self { pending: None }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.shields.is_none()
+        self.pending.is_none()
     }
 
     /// Whether a shield is pending that it waits for.
@@ -320,11 +329,11 @@ impl Vigil {
     }
 
     fn shields(&self) -> impl Iterator<Item = &Weak<()>> {
-        self.shields.iter().flat_map(|shields| shields.iter())
+        self.pending.iter().flat_map(|pending| &pending.shields)
     }
 
     pub(crate) fn wait_for(&mut self, shield: &Weak<()>) {
-        let known = self.shields.get_or_insert_default();
+        let known = &mut self.pending.get_or_insert_default().shields;
         if !known.iter().any(|other| other.ptr_eq(shield)) {
             // While the context lives, nobody asks; and that may be as long as there are shields.
             known.retain(|other| other.strong_count() > 0);
@@ -334,12 +343,26 @@ impl Vigil {
 
     /// Whether shields below have to end first; forgets those that have.
     pub(crate) fn is_held(&mut self) -> bool {
-        if let Some(shields) = &mut self.shields {
+        if let Some(Pending { shields, .. }) = self.pending.as_deref_mut() {
             shields.retain(|shield| shield.strong_count() > 0);
             if shields.is_empty() {
-                self.shields = None;
+                self.pending = None;
             }
         }
         !self.is_empty()
+    }
+
+    /// Has the frame of the next poll marked as the last one was.
+    fn restore_logged(&self, logged: &Logged) {
+        if let Some(pending) = &self.pending {
+            logged.follow(&pending.logged);
+        }
+    }
+
+    /// Keeps the mark of a frame until the next poll.
+    fn keep_logged(&self, logged: &Logged) {
+        if let Some(pending) = &self.pending {
+            pending.logged.follow(logged);
+        }
     }
 }

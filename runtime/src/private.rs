@@ -61,7 +61,7 @@ fn look_before(context: &Context, site: &'static Site) -> bool {
 #[cold]
 #[inline(never)]
 pub fn ended<C: AsContext + ?Sized>(context: &C, site: &'static Site) -> Cancelled {
-    let cancelled = context.as_context().left_at(site);
+    let cancelled = context.as_context().leave_at(site);
     cancelled.expect("a function is left where its context has ended")
 }
 

@@ -100,7 +100,7 @@ impl<T> Repeated<T> {
             return None;
         }
         let is_held = this.owner.vigil().is_held();
-        context.cancelled_at(None).filter(|_| !is_held)
+        if is_held { None } else { context.leave(None) }
     }
 
     fn poll_below<V>(

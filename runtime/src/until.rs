@@ -130,7 +130,7 @@ impl Context {
         async move {
             timer.cancelled().await;
             let left = Some(Left::Place(place));
-            context.cancelled_at(left).map_or(Ok(()), Err)
+            context.leave(left).map_or(Ok(()), Err)
         }
     }
 }

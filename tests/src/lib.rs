@@ -14,6 +14,7 @@ use std::thread;
 use cancel_context::{Cancelled, Context};
 
 pub mod client;
+pub mod log;
 pub mod parts;
 pub mod process;
 pub mod server;

@@ -149,7 +149,7 @@ pub(super) fn start_blocking<T: Send + 'static>(
     let kept = (work, context, entry);
     let task = tokio::task::spawn_blocking(move || {
         let (work, context, entry) = kept;
-        if let Some(cancelled) = context.cancelled_at(None) {
+        if let Some(cancelled) = context.leave(None) {
             return Err(Ended::Cancelled(cancelled));
         }
         let work = || scope::within(&context, || work(&context));

@@ -44,9 +44,14 @@ pin_project! {
     impl<B> PinnedDrop for ContextBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            let end = if *this.is_sent { RequestEnd::Answered } else { RequestEnd::Disconnected };
             // Before the body is dropped (invariant 1 of `response`).
-            finish(this.exchange, end);
+            if !*this.is_sent
+                && let Some(frames) = &*this.frames
+                && let Some(exchange) = this.exchange.take()
+            {
+                exchange.abandon(frames.context());
+            }
+            finish(this.exchange, RequestEnd::Answered);
         }
     }
 }

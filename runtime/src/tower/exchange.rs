@@ -7,6 +7,9 @@ use super::causes::Told;
 use super::end::RequestEnd;
 use crate::cancelled::{Cause, Origin};
 use crate::canceller::Canceller;
+use crate::context::Context;
+#[cfg(feature = "tracing")]
+use crate::logged;
 
 /// What ends the context of a request: when it is known how, or when this is dropped, which means that the client
 /// has gone.
@@ -34,6 +37,18 @@ impl Exchange {
     /// Ends the context.
     pub(super) fn end(mut self, end: RequestEnd) {
         self.cancel(end);
+    }
+
+    /// Ends `context`, that of a request which is dropped before all of its answer was sent. If it has not ended
+    /// before, nobody is left who could say so.
+    pub(super) fn abandon(self, context: &Context) {
+        self.end(RequestEnd::Disconnected);
+        #[cfg(feature = "tracing")]
+        if RequestEnd::of(context) == Some(RequestEnd::Disconnected) {
+            context.cancelled_at(None).iter().for_each(logged::dropped);
+        }
+        #[cfg(not(feature = "tracing"))]
+        let _ = context;
     }
 
     fn cancel(&mut self, end: RequestEnd) {

@@ -45,7 +45,11 @@ pin_project! {
             let this = this.project();
             if let Some(exchange) = this.exchange.take() {
                 // If its poll was left by a panic, it is still polled.
-                exchange.end(if *this.is_polled { RequestEnd::Failed } else { RequestEnd::Disconnected });
+                if *this.is_polled {
+                    exchange.end(RequestEnd::Failed);
+                } else {
+                    exchange.abandon(this.scoped.context());
+                }
             }
         }
     }

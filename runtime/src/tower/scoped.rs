@@ -57,7 +57,7 @@ impl<F: Future> Future for Scoped<F> {
         match self.project() {
             Projected::Called { run } => run.poll(task),
             Projected::Ended { context } => {
-                let ended = context.cancelled_at(None);
+                let ended = context.leave(None);
                 Poll::Ready(Err(
                     ended.expect("it had ended when the service was to be called")
                 ))
