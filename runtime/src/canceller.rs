@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::panic::Location;
-use std::sync::Arc;
 use std::time::Instant;
 
 use crate::cancelled::{Cause, Origin, into_cause};
@@ -102,6 +101,12 @@ impl Canceller {
         }
     }
 
+    /// Whether nobody is left who could see the context: none that has it, or one below it, and nobody who waits.
+    #[inline]
+    pub(crate) fn is_alone(&self) -> bool {
+        self.context.handle_count() == 1
+    }
+
     fn cancellers(&self) -> Option<&Cancellers> {
         match &self.context.node()?.role {
             Role::Cancel(cancellers) => Some(cancellers),
@@ -126,8 +131,7 @@ impl Drop for Canceller {
         let (Some(node), Some(cancellers)) = (self.context.shared(), self.cancellers()) else {
             return;
         };
-        // Nobody is left to find out: no context, nobody below, and nobody who waits.
-        if Arc::strong_count(&node) == 1 || !cancellers.remove() {
+        if self.is_alone() || !cancellers.remove() {
             return;
         }
         if cancellers.is_detached() {

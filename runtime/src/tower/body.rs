@@ -43,15 +43,15 @@ pin_project! {
 
     impl<B> PinnedDrop for ContextBody<B> {
         fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            // Before the body is dropped (invariant 1 of `response`).
-            if !*this.is_sent
-                && let Some(frames) = &*this.frames
+            let mut this = this.project();
+            if *this.is_sent {
+                finish(this.frames, this.exchange);
+            } else if let Some(frames) = this.frames.as_mut().as_pin_mut()
                 && let Some(exchange) = this.exchange.take()
             {
+                // Before the body is dropped (invariant 1 of `response`).
                 exchange.abandon(frames.context());
             }
-            finish(this.exchange, RequestEnd::Answered);
         }
     }
 }
@@ -77,11 +77,10 @@ impl<B: Body> ContextBody<B> {
 }
 
 impl<B> ContextBody<B> {
-    pub(super) fn empty(mut exchange: Option<Exchange>) -> Self {
-        finish(&mut exchange, RequestEnd::Answered);
+    pub(super) const fn empty() -> Self {
         Self {
             frames: None,
-            exchange,
+            exchange: None,
             asked: Asked::by_us(identity),
             left: Some(0),
             has_begun: true,
@@ -90,9 +89,11 @@ impl<B> ContextBody<B> {
     }
 }
 
-fn finish(exchange: &mut Option<Exchange>, end: RequestEnd) {
+/// All is sent. The body goes first, so that nobody can see the context who did not keep it (see [`Exchange`]).
+fn finish<B>(mut frames: Pin<&mut Option<Repeated<B>>>, exchange: &mut Option<Exchange>) {
+    frames.set(None);
     if let Some(exchange) = exchange.take() {
-        exchange.end(end);
+        exchange.end(RequestEnd::Answered);
     }
 }
 
@@ -112,7 +113,7 @@ where
             return Poll::Ready(None);
         };
         if *this.is_sent && frames.inner().is_none_or(B::is_end_stream) {
-            finish(this.exchange, RequestEnd::Answered);
+            finish(this.frames, this.exchange);
             return Poll::Ready(None);
         }
         if *this.is_sent || !std::mem::replace(this.has_begun, true) {
@@ -120,12 +121,14 @@ where
         }
         let mut frame = match ready!(frames.as_mut().poll_value(task, B::poll_frame)) {
             None => {
-                finish(this.exchange, RequestEnd::Answered);
+                finish(this.frames, this.exchange);
                 return Poll::Ready(None);
             }
             Some(Err(cancelled)) => return Poll::Ready(Some(this.asked.end(cancelled))),
             Some(Ok(Err(error))) => {
-                finish(this.exchange, RequestEnd::Failed);
+                if let Some(exchange) = this.exchange.take() {
+                    exchange.end(RequestEnd::Failed);
+                }
                 return Poll::Ready(Some(Err(error.into())));
             }
             Some(Ok(Ok(frame))) => frame,

@@ -34,8 +34,11 @@ impl Exchange {
         }
     }
 
-    /// Ends the context.
+    /// Ends the context, unless nobody has kept it who could see that.
     pub(super) fn end(mut self, end: RequestEnd) {
+        if let Some(canceller) = self.canceller.take_if(|canceller| canceller.is_alone()) {
+            drop(canceller);
+        }
         self.cancel(end);
     }
 

@@ -183,7 +183,6 @@ where
             Some((by, after)) => RequestEnd::after(after, by, &context, layer.place),
             None => context,
         };
-        request.extensions_mut().insert(context.clone());
         let causes = layer.causes.as_ref();
         let told = causes.and_then(|causes| causes.listen(&request, &canceller));
         if told.is_some() {

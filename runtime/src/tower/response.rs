@@ -97,7 +97,7 @@ where
         let this = self.project();
         let mut scoped = this.scoped;
         if let Some(status) = *this.told {
-            let mut response = Response::new(ContextBody::empty(None));
+            let mut response = Response::new(ContextBody::empty());
             *response.status_mut() = status;
             return Poll::Ready(Ok(response));
         }
@@ -121,7 +121,12 @@ where
                 }
                 Err(error)
             }
-            Err(cancelled) => Ok(this.asked.refusal(&cancelled, ContextBody::empty(exchange))),
+            Err(cancelled) => {
+                if let Some(exchange) = exchange {
+                    exchange.end(RequestEnd::Answered);
+                }
+                Ok(this.asked.refusal(&cancelled, ContextBody::empty()))
+            }
         })
     }
 }

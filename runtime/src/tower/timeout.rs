@@ -79,7 +79,9 @@ where
         let above = above.unwrap_or_else(Context::current);
         let (after, by) = (self.layer.timeout, LimitedBy::Route);
         let context = RequestEnd::after(after, by, &above, self.layer.place);
-        request.extensions_mut().insert(context.clone());
+        if let Some(above) = request.extensions_mut().get_mut() {
+            *above = context.clone();
+        }
         let asked = Asked::by(&request);
         ResponseFuture::call(context, None, asked, || self.inner.call(request))
     }
