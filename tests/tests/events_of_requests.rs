@@ -1,5 +1,6 @@
 //! The events of requests: one for each that is cancelled, whoever ends it, and nothing else.
 
+use std::future::ready;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +12,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode};
 use axum::routing::get;
-use cancel_context::tower::{ContextLayer, TIMEOUT, TimeoutLayer};
+use cancel_context::tower::{ContextLayer, RequestEnd, TIMEOUT, TimeoutLayer};
 use cancel_context::{Cancelled, Context, cancellable};
 use futures::channel::oneshot;
 use futures::stream;
@@ -192,6 +193,29 @@ fn a_body_that_is_cut_off_gives_one_event_whoever_has_ended_it() {
         body.frame().await.unwrap().unwrap_err();
     });
     assert_eq!(log.only().field("cause"), Some("maintenance"));
+}
+
+// guarantees E2, E5; the symptom: it was said that the client had gone
+#[test]
+fn a_body_that_panics_has_failed() {
+    let log = Log::default();
+    let end = log.during_async(async {
+        let panics = |_: &mut Task<'_>| -> Poll<Option<io::Result<Bytes>>> { panic!("on purpose") };
+        let body = move || ready(Body::from_stream(stream::poll_fn(panics)));
+        let (sender, context) = oneshot::channel();
+        let sender = Arc::new(Mutex::new(Some(sender)));
+        let handler = move |ctx: Context| {
+            sender.lock().unwrap().take().unwrap().send(ctx).unwrap();
+            body()
+        };
+        let router = Router::new().route("/", get(handler));
+        let router = router.layer(ContextLayer::new(&Context::background()));
+        let response = router.oneshot(request("/")).await.unwrap();
+        tokio::spawn(response.collect()).await.unwrap_err();
+        RequestEnd::of(&context.await.unwrap())
+    });
+    assert_eq!(end, Some(RequestEnd::Failed));
+    assert_eq!(log.take(), []);
 }
 
 // guarantee E5

@@ -37,6 +37,7 @@ pin_project! {
         // How many bytes are still to come, if that is known.
         left: Option<u64>,
         has_begun: bool,
+        is_polled: bool,
         // Whether no more is to come: then it need not be polled to its end.
         is_sent: bool,
     }
@@ -46,6 +47,9 @@ pin_project! {
             let mut this = this.project();
             if *this.is_sent {
                 finish(this.frames, this.exchange);
+            } else if *this.is_polled {
+                // Its poll was left by a panic.
+                fail(this.exchange);
             } else if let Some(frames) = this.frames.as_mut().as_pin_mut()
                 && let Some(exchange) = this.exchange.take()
             {
@@ -71,6 +75,7 @@ impl<B: Body> ContextBody<B> {
             asked,
             left,
             has_begun: false,
+            is_polled: false,
             is_sent,
         }
     }
@@ -84,6 +89,7 @@ impl<B> ContextBody<B> {
             asked: Asked::by_us(identity),
             left: Some(0),
             has_begun: true,
+            is_polled: false,
             is_sent: true,
         }
     }
@@ -94,6 +100,12 @@ fn finish<B>(mut frames: Pin<&mut Option<Repeated<B>>>, exchange: &mut Option<Ex
     frames.set(None);
     if let Some(exchange) = exchange.take() {
         exchange.end(RequestEnd::Answered);
+    }
+}
+
+fn fail(exchange: &mut Option<Exchange>) {
+    if let Some(exchange) = exchange.take() {
+        exchange.end(RequestEnd::Failed);
     }
 }
 
@@ -119,16 +131,17 @@ where
         if *this.is_sent || !std::mem::replace(this.has_begun, true) {
             frames.as_mut().goes_on();
         }
-        let mut frame = match ready!(frames.as_mut().poll_value(task, B::poll_frame)) {
+        *this.is_polled = true;
+        let polled = frames.as_mut().poll_value(task, B::poll_frame);
+        *this.is_polled = false;
+        let mut frame = match ready!(polled) {
             None => {
                 finish(this.frames, this.exchange);
                 return Poll::Ready(None);
             }
             Some(Err(cancelled)) => return Poll::Ready(Some(this.asked.end(cancelled))),
             Some(Ok(Err(error))) => {
-                if let Some(exchange) = this.exchange.take() {
-                    exchange.end(RequestEnd::Failed);
-                }
+                fail(this.exchange);
                 return Poll::Ready(Some(Err(error.into())));
             }
             Some(Ok(Ok(frame))) => frame,
