@@ -4,8 +4,9 @@ use std::error::Error;
 use std::panic::Location;
 use std::time::Instant;
 
-use crate::cancelled::{Cause, Origin, into_cause};
+use crate::cancelled::{Cause, into_cause};
 use crate::context::Context;
+use crate::origin::Origin;
 use crate::sync::{AtomicI64, ModelledU32, Ordering};
 use crate::tick::Tick;
 use crate::tree::Role;

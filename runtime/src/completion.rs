@@ -22,7 +22,8 @@ use std::task::{Poll, Wake, Waker};
 use tokio_util::sync::CancellationToken;
 
 use crate::callbacks::{Callback, Home};
-use crate::cancelled::{Cause, Origin, into_cause};
+use crate::cancelled::{Cause, into_cause};
+use crate::origin::Origin;
 use crate::sync::{Mutex, OnceLock};
 use crate::tree::Node;
 

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::cancelled::{Cause, End, Kind, Origin};
+use crate::cancelled::{Cause, End, Kind};
+use crate::origin::Origin;
 use crate::sync::{self, Mutex};
 use crate::tick::Tick;
 use crate::timeline::{Alarm, Clock, Home, Timeline, When};

@@ -150,6 +150,7 @@ mod loom_tests;
 mod memory;
 #[cfg(all(test, any(loom, shuttle)))]
 mod models;
+mod origin;
 mod owner;
 mod prospects;
 #[expect(unsafe_code, reason = "the tagged pointer behind `Context`")]
@@ -213,10 +214,11 @@ pub use as_context::AsContext;
 pub use callbacks::{AfterCancel, InterruptGuard};
 #[cfg(feature = "macros")]
 pub use cancel_context_macros::cancellable;
-pub use cancelled::{Cancelled, Cause, Kind, Origin};
+pub use cancelled::{Cancelled, Cause, Kind};
 pub use canceller::{Canceller, DeadlineMover};
 pub use context::Context;
 pub use leaving::FromCancelled;
+pub use origin::Origin;
 pub use run::Run;
 pub use scope::outside;
 pub use shield::Shield;

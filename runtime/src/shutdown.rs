@@ -66,9 +66,9 @@ pub use self::report::{Report, Straggler};
 
 use self::conductor::Conductor;
 use self::phase::Stages;
-use crate::cancelled::Origin;
 use crate::canceller::Canceller;
 use crate::context::Context;
+use crate::origin::Origin;
 use crate::task::roll::{Enrolled, Kind, Roll};
 use crate::task::{Body, JoinError};
 

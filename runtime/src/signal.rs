@@ -5,9 +5,9 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use crate::cancelled::Origin;
 use crate::canceller::Canceller;
 use crate::context::Context;
+use crate::origin::Origin;
 
 /// The signal that cancelled a context; its cause.
 ///

@@ -24,11 +24,12 @@ use std::collections::HashSet;
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::cancelled::{Cause, End, Kind, Origin};
+use crate::cancelled::{Cause, End, Kind};
 use crate::canceller::Cancellers;
 use crate::completion::Completion;
 use crate::context::Context;
 use crate::deadline::{Deadline, Moment};
+use crate::origin::Origin;
 use crate::raw::{Found, Mark, OnceArc, OnceBox, Upward};
 use crate::state::{Known, State, Unlisted};
 use crate::sync;

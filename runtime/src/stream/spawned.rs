@@ -14,9 +14,10 @@ use std::task::{Context as Task, Poll, ready};
 use futures_core::{FusedStream, Stream};
 use tokio::sync::mpsc;
 
-use crate::cancelled::{Cancelled, Origin, into_cause};
+use crate::cancelled::{Cancelled, into_cause};
 use crate::canceller::Canceller;
 use crate::context::Context;
+use crate::origin::Origin;
 use crate::task::{JoinError, JoinHandle};
 
 /// Spawns `producer` as a task of the current tokio runtime, and makes a stream of what it sends; it may be

@@ -14,9 +14,10 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::handle::{JoinError, Panic};
-use crate::cancelled::{Cancelled, Cause, Origin, into_cause};
+use crate::cancelled::{Cancelled, Cause, into_cause};
 use crate::canceller::Canceller;
 use crate::context::Context;
+use crate::origin::Origin;
 use crate::waiters::guarded;
 
 /// How long the others have after a panic, unless that is set.

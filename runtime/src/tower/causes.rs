@@ -16,8 +16,9 @@ use http::{HeaderMap, HeaderName, Method, Request};
 
 use super::cause::RemoteCause;
 use super::end::RequestEnd;
-use crate::cancelled::{Cause, Origin};
+use crate::cancelled::Cause;
 use crate::canceller::Canceller;
+use crate::origin::Origin;
 use crate::sync::Mutex;
 
 /// Where causes are told.

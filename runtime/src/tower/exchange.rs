@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::causes::Told;
 use super::end::RequestEnd;
-use crate::cancelled::{Cause, Origin};
+use crate::cancelled::Cause;
 use crate::canceller::Canceller;
 use crate::context::Context;
 #[cfg(feature = "tracing")]
 use crate::logged;
+use crate::origin::Origin;
 
 /// What ends the context of a request: when it is known how, or when this is dropped, which means that the client
 /// has gone.
