@@ -38,8 +38,8 @@ use crate::cancelled::Cancelled;
 use crate::context::Context;
 use crate::tower::status;
 
-/// The context of the request, as [`ContextLayer`](crate::tower::ContextLayer) and
-/// [`TimeoutLayer`](crate::tower::TimeoutLayer) have made it; without them, the current one.
+/// That in the extensions of the request, where a layer has put one, or else the current one: that of
+/// [`ContextLayer`](crate::tower::ContextLayer) and [`TimeoutLayer`](crate::tower::TimeoutLayer).
 impl<S: Sync> FromRequestParts<S> for Context {
     type Rejection = Infallible;
 

@@ -84,7 +84,8 @@ impl TryFrom<Status> for Cancelled {
 
 /// The context of a request, of a server or of a client.
 pub trait RequestExt {
-    /// Returns the context of the request, as the layer of a server has made it; without one, the current one.
+    /// Returns the context in the extensions of the request, where a layer has put one, or else the current one: that
+    /// which the layer of a server has made.
     ///
     /// # Examples
     ///

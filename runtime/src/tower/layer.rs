@@ -24,10 +24,13 @@ const MAX_PATH: usize = 80;
 
 /// Gives each request a context.
 ///
-/// It is below the context of the server, is named by the method and the path, is the [current
-/// one](Context::current) while the request is answered and its body is sent, and lies in the request's
-/// extensions. It ends as [`RequestEnd`] says, and so do the tasks that it has spawned. Work that is to go on when
-/// the request has ended is spawned with [`Context::without_cancel`].
+/// It is below the context of the server, is named by the method and the path, and is the [current
+/// one](Context::current) while the request is answered and its body is sent. It ends as [`RequestEnd`] says, and so
+/// do the tasks that it has spawned. Work that is to go on when the request has ended is spawned with
+/// [`Context::without_cancel`].
+///
+/// A service that hands requests to another task, such as tower's `Buffer`, has to take it along: the context in the
+/// extensions of a request, where it has one, is that of the layers and the extractors further inside.
 ///
 /// The time is the shortest of that of the [header](super::TIMEOUT) and that of [`timeout`](Self::timeout); a
 /// [`TimeoutLayer`](super::TimeoutLayer) further inside may give less.

@@ -64,7 +64,7 @@ const BOUND: Duration = Duration::from_millis(50);
 /// let answer = ctx.spawn(client.oneshot(Request::new(String::new())));
 /// received.recv().await.unwrap();
 /// canceller.cancel_with("the user hung up");
-/// answer.await.unwrap_err();
+/// assert!(answer.await.unwrap().is_err());
 /// let told = received.recv().await.unwrap();
 /// assert_eq!(told.headers()["x-cancel-cause"], "the%20user%20hung%20up");
 /// # }
