@@ -6,6 +6,15 @@ mod support;
 
 use support::output_of;
 
+/// How many milliseconds a process had left when its request began.
+fn time_left(scene: &str, process: &str) -> u32 {
+    let begins = |line: &&str| line.contains(&format!("{process:<6}  begins: "));
+    let begins = scene.lines().find(begins).expect("it has begun");
+    let (_, left) = begins.rsplit_once(", ").expect("the time that is left");
+    let left = left.strip_suffix(" ms left").expect("in milliseconds");
+    left.parse().expect("a number")
+}
+
 // guarantees E2, E3, E4, G1
 #[tokio::test]
 async fn a_cancel_and_a_deadline_cross_three_processes() {
@@ -50,13 +59,7 @@ async fn a_cancel_and_a_deadline_cross_three_processes() {
     let query = "ledger  the query stops: context ";
     assert!(timeout.contains(query), "{timeout}");
     for process in ["shop", "orders", "ledger"] {
-        let begins = |line: &&str| line.contains(&format!("{process:<6}  begins: "));
-        let begins = timeout.lines().find(begins).expect("it has begun");
-        let left = begins
-            .rsplit_once(", ")
-            .and_then(|(_, left)| left.strip_suffix(" ms left"));
-        let left: u32 = left.expect("the time that is left").parse().unwrap();
-        assert!(left <= 300, "{begins}");
+        assert!(time_left(timeout, process) <= 300, "{timeout}");
     }
 
     for scene in [hang_up, timeout] {

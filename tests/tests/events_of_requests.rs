@@ -128,7 +128,7 @@ fn a_request_without_time_left_is_answered_once_and_gives_one_event() {
         assert!(left_at.is_none_or(|text| text.contains(left.unwrap())));
         let fields = [
             ("message", Some("cancelled")),
-            ("cause", Some("route timeout of 20ms")),
+            ("cause", Some("route timeout of 20 ms")),
             ("path", Some(&*path)),
             ("left_at", left_at),
         ];
@@ -144,7 +144,7 @@ fn a_request_that_came_too_late_gives_one_event() {
     late.headers_mut().insert(TIMEOUT, "0S".parse().unwrap());
     let (status, _) = log.during_async(answer(late));
     assert_eq!(status, StatusCode::GATEWAY_TIMEOUT);
-    assert_eq!(log.only().field("cause"), Some("caller's timeout of 0ns"));
+    assert_eq!(log.only().field("cause"), Some("caller's timeout of 0 ns"));
 }
 
 // guarantee E5; the symptom: each request that was answered had a line of its own

@@ -111,8 +111,8 @@ async fn play(scene: Scene) -> Result<bool, Box<dyn Error>> {
     if matches!(scene, Scene::AtWork | Scene::InAnswer) {
         seen.recv().await.ok_or("the server has gone")?;
         sleep(HEAD_START).await;
-        canceller.cancel_with("the user changed her mind");
         clock.say("user: changes her mind");
+        canceller.cancel_with("the user changed her mind");
     }
     let outcome = ordering.await?;
     let ended = Instant::now();

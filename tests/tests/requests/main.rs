@@ -1,135 +1,34 @@
 //! The context of a request, from a client's point of view: on real sockets, over hyper's HTTP/1.1 and HTTP/2.
 
+mod server;
+
 use std::convert::Infallible;
-use std::future::{Future, Ready, pending, ready};
-use std::net::SocketAddr;
+use std::future::{pending, ready};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use cancel_context::tower::{
-    ContextBody, ContextLayer, GRPC_TIMEOUT, LimitedBy, RequestEnd, TIMEOUT, TimeoutLayer,
+    ContextLayer, GRPC_TIMEOUT, LimitedBy, RequestEnd, TIMEOUT, TimeoutLayer,
 };
-use cancel_context::{Canceller, Context, private};
-use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use cancel_context::{Context, private};
+use futures::channel::mpsc::unbounded;
 use futures::{FutureExt, StreamExt, stream};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http1;
 use hyper::header::HeaderName;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
+use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, ServiceExt, service_fn};
 
-type Answer = Result<Response<Body>, Infallible>;
+use crate::server::{Answer, Server, end_of, get, get_with, note, serve, text};
 
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(600);
-
-/// A server, and the contexts of the requests that have come to it.
-struct Server {
-    address: SocketAddr,
-    root: Context,
-    canceller: Canceller,
-    requests: UnboundedReceiver<Context>,
-}
-
-impl Server {
-    /// Answers each request with what `answer` gives.
-    async fn start<F: Future<Output = Answer> + Send + 'static>(
-        layer: impl FnOnce(&Context) -> ContextLayer,
-        answer: impl Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
-    ) -> Self {
-        let (root, canceller) = Context::background().with_cancel();
-        let (sender, requests) = unbounded();
-        let service = layer(&root).layer(service_fn(move |request: Request<Incoming>| {
-            note(&sender);
-            answer(request)
-        }));
-        Self {
-            address: serve(BoxCloneSyncService::new(service)).await,
-            root,
-            canceller,
-            requests,
-        }
-    }
-
-    /// The context of the next request that comes.
-    async fn request(&mut self) -> Context {
-        self.requests.next().await.expect("the server is there")
-    }
-
-    async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.address).await.unwrap()
-    }
-
-    async fn connect_1(&self) -> http1::SendRequest<Empty<Bytes>> {
-        let io = TokioIo::new(self.connect().await);
-        let (sender, connection) = http1::handshake(io).await.unwrap();
-        tokio::spawn(connection);
-        sender
-    }
-
-    async fn connect_2(&self) -> http2::SendRequest<Empty<Bytes>> {
-        let io = TokioIo::new(self.connect().await);
-        let handshake = http2::handshake(TokioExecutor::new(), io);
-        let (sender, connection) = handshake.await.unwrap();
-        tokio::spawn(connection);
-        sender
-    }
-}
-
-/// Tells that a request has come. Its context is the current one.
-fn note(requests: &UnboundedSender<Context>) {
-    // It fails if the test has seen enough.
-    requests.unbounded_send(Context::current()).ok();
-}
-
-type Layered = BoxCloneSyncService<Request<Incoming>, Response<ContextBody<Body>>, Infallible>;
-
-async fn serve(service: Layered) -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((connection, _)) = listener.accept().await {
-            let service = TowerToHyperService::new(service.clone());
-            tokio::spawn(async move {
-                let server = auto::Builder::new(TokioExecutor::new());
-                let connection = server.serve_connection(TokioIo::new(connection), service);
-                // It fails if the client has gone.
-                connection.await.ok();
-            });
-        }
-    });
-    address
-}
-
-fn get() -> Request<Empty<Bytes>> {
-    get_with(&[])
-}
-
-fn get_with(headers: &[(HeaderName, &str)]) -> Request<Empty<Bytes>> {
-    let mut request = Request::new(Empty::new());
-    for (name, value) in headers {
-        let value = value.parse().unwrap();
-        request.headers_mut().append(name, value);
-    }
-    request
-}
-
-fn text(text: &'static str) -> Ready<Answer> {
-    ready(Ok(Response::new(Body::from(text))))
-}
-
-async fn end_of(context: &Context) -> RequestEnd {
-    context.cancelled().await;
-    RequestEnd::of(context).expect("it has ended as requests do")
-}
 
 // guarantee E2; the symptom: the second request of a connection was given the context of the first
 #[tokio::test]
