@@ -139,6 +139,13 @@ impl Scope {
         self.swap_memory(memory);
     }
 
+    #[cold]
+    #[inline(never)]
+    fn stop_using_memory(&self, memory: &mut Memory) {
+        self.swap_memory(memory);
+        self.disturb_if_shielded();
+    }
+
     pub(crate) fn swap_memory(&self, memory: &mut Memory) {
         let other = std::mem::take(memory);
         *memory = self.exchange(other);
@@ -156,20 +163,33 @@ impl Scope {
 }
 
 /// Uses the memory of a shield until it is dropped.
-pub(crate) struct Used<'a>(&'a mut Memory);
+pub(crate) struct Used<'a> {
+    memory: &'a mut Memory,
+    /// If not, both memories were empty. What has come in since is exchanged in the end (invariant 1).
+    is_exchanged: bool,
+}
 
 impl<'a> Used<'a> {
-    pub(crate) fn new(memory: &'a mut Memory) -> Self {
-        scope::with(|scope| scope.use_memory(memory));
-        Self(memory)
+    #[inline]
+    pub(crate) fn new(scope: &Scope, memory: &'a mut Memory) -> Self {
+        let is_exchanged = scope.is_unusual.get() || !memory.is_empty();
+        if is_exchanged {
+            scope.use_memory(memory);
+        }
+        Self {
+            memory,
+            is_exchanged,
+        }
     }
 }
 
 impl Drop for Used<'_> {
+    #[inline]
     fn drop(&mut self) {
         scope::with(|scope| {
-            scope.swap_memory(self.0);
-            scope.disturb_if_shielded();
+            if self.is_exchanged || scope.is_unusual.get() {
+                scope.stop_using_memory(self.memory);
+            }
         });
     }
 }

@@ -261,11 +261,15 @@ pub(crate) fn stays_calm(waker: &Waker, site: impl At) -> bool {
 #[cold]
 #[inline(never)]
 pub(crate) fn has_ended(context: &Context) -> bool {
-    let trusts_alarm = with(|scope| {
+    !trusts_alarm(context) && context.is_cancelled()
+}
+
+/// Whether an await of `context` need not look at the clock as it begins.
+pub(crate) fn trusts_alarm(context: &Context) -> bool {
+    with(|scope| {
         let trusts = |frame: &Frame<'_>| frame.context == context && scope.trusts_alarm(frame);
         scope.frame.look(trusts)
-    });
-    !trusts_alarm && context.is_cancelled()
+    })
 }
 
 /// Runs `action` with `context` as the current one, and without the promises above.
@@ -282,7 +286,7 @@ pub(crate) fn within_using<R>(
     with(|scope| {
         scope.frame.look(|above| {
             let frame = Frame::without_promise(context, above);
-            let _used = Used::new(memory);
+            let _used = Used::new(scope, memory);
             scope.enter(&frame, state_of(context.anchor()), action)
         })
     })
