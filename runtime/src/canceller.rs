@@ -102,6 +102,14 @@ impl Canceller {
         }
     }
 
+    /// Ends it as if by a call where it was made.
+    #[cfg(feature = "tower")]
+    pub(crate) fn end_where_made(&self, cause: Cause) {
+        if let Some(cancellers) = self.cancellers() {
+            self.end(Some(cause), Origin::Cancelled(cancellers.place()));
+        }
+    }
+
     /// Whether nobody is left who could see the context: none that has it, or one below it, and nobody who waits.
     #[inline]
     pub(crate) fn is_alone(&self) -> bool {
@@ -109,10 +117,7 @@ impl Canceller {
     }
 
     fn cancellers(&self) -> Option<&Cancellers> {
-        match &self.context.node()?.role {
-            Role::Cancel(cancellers) => Some(cancellers),
-            _ => None,
-        }
+        self.context.node()?.cancellers()
     }
 }
 

@@ -13,6 +13,8 @@ impl Node {
             match &node.role {
                 Role::Name(name) => names.push(*name),
                 Role::OwnName(name) => names.push(name),
+                #[cfg(feature = "tower")]
+                Role::NamedCancel(both) => names.push(both.name.as_str()),
                 _ => {}
             }
             next = node.lineage().node();
@@ -33,6 +35,10 @@ impl fmt::Debug for Node {
         for node in chain.iter().rev() {
             match &node.role {
                 Role::Cancel(_) => f.write_str(".with_cancel()")?,
+                #[cfg(feature = "tower")]
+                Role::NamedCancel(named) => {
+                    write!(f, ".with_name({:?}).with_cancel()", named.name.as_str())?;
+                }
                 Role::Deadline(deadline) => write!(f, ".{deadline:?}")?,
                 Role::Completion(source) => write!(f, ".{}(..)", source.method)?,
                 Role::Value(value) => write!(f, ".with_value({})", value.type_name())?,

@@ -12,6 +12,8 @@ use crate::canceller::{Canceller, Cancellers, DeadlineMover};
 use crate::completion::Completion;
 use crate::context::Context;
 use crate::deadline::Deadline;
+#[cfg(feature = "tower")]
+use crate::named::{Name, Named};
 use crate::state::Unlisted;
 use crate::tick::Tick;
 use crate::timeline::Clock;
@@ -280,6 +282,21 @@ impl Context {
 
     /// Derives what ends by a cancel, or with this one.
     #[inline]
+    /// As [`with_name`](Self::with_name) and [`with_cancel`](Self::with_cancel), in one node.
+    #[cfg(feature = "tower")]
+    pub(crate) fn with_named_cancel(
+        &self,
+        name: Name,
+        place: &'static Location<'static>,
+    ) -> (Self, Canceller) {
+        let named = Named {
+            name,
+            cancellers: Cancellers::one(place),
+        };
+        let context = self.derive(Role::NamedCancel(Box::new(named)));
+        (context.clone(), Canceller::new(context))
+    }
+
     fn derive(&self, role: Role) -> Self {
         self.derive_as(role, Unlisted::below(self))
     }

@@ -150,6 +150,8 @@ mod loom_tests;
 mod memory;
 #[cfg(all(test, any(loom, shuttle)))]
 mod models;
+#[cfg(feature = "tower")]
+mod named;
 mod origin;
 mod owner;
 mod prospects;

@@ -63,6 +63,20 @@ impl Owner {
         self.waiter.registration.is_none() && self.vigil.is_empty() && self.memory.is_empty()
     }
 
+    /// Has the next poll look at the context before it polls what is below, if it `begins` something, and no shield
+    /// of before is pending.
+    #[cfg(any(feature = "streams", feature = "tower"))]
+    pub(crate) fn begin_if(&mut self, begins: bool) {
+        self.has_begun = !begins || self.vigil.is_held();
+    }
+
+    /// Whether it stays because of a shield, although the end of its context was logged.
+    #[cfg(all(feature = "tower", feature = "tracing"))]
+    pub(crate) fn is_logged(&self) -> bool {
+        let pending = self.vigil.pending.as_ref();
+        pending.is_some_and(|pending| pending.logged.is_set())
+    }
+
     /// What it remembers of the shields below.
     #[cfg(any(feature = "streams", feature = "tower"))]
     pub(crate) const fn vigil(&mut self) -> &mut Vigil {

@@ -83,6 +83,8 @@ impl Node {
         self.stored_end().is_some()
             || match &self.role {
                 Role::Cancel(cancellers) => cancellers.may_end_it(),
+                #[cfg(feature = "tower")]
+                Role::NamedCancel(named) => named.cancellers.may_end_it(),
                 Role::Deadline(_) => true,
                 Role::Completion(source) => source.is_open(),
                 _ => false,

@@ -26,7 +26,8 @@ pin_project! {
         // `None` once it has ended.
         #[pin]
         inner: Option<T>,
-        owner: Owner,
+        // Apart, and only if it keeps anything: what is seldom pending is moved about, and stays small.
+        owner: Option<Box<Owner>>,
         // The wait for a value has begun.
         is_waiting: bool,
     }
@@ -43,7 +44,7 @@ impl<T> Repeated<T> {
         Self {
             context,
             inner: Some(inner),
-            owner: Owner::of_begun(),
+            owner: None,
             is_waiting: false,
         }
     }
@@ -57,6 +58,18 @@ impl<T> Repeated<T> {
         &self.context
     }
 
+    /// Whether the end of the context was logged, and only a shield is pending.
+    #[cfg(all(feature = "tower", feature = "tracing"))]
+    pub(crate) fn is_logged(&self) -> bool {
+        self.owner.as_ref().is_some_and(|owner| owner.is_logged())
+    }
+
+    /// Gives the context, for when what is below has ended.
+    #[cfg(feature = "tower")]
+    pub(crate) fn take_context(self: Pin<&mut Self>) -> Context {
+        std::mem::replace(self.project().context, Context::background())
+    }
+
     pub(crate) const fn inner(&self) -> Option<&T> {
         self.inner.as_ref()
     }
@@ -65,71 +78,71 @@ impl<T> Repeated<T> {
     pub(crate) fn end(self: Pin<&mut Self>) {
         let this = self.project();
         let mut inner = this.inner;
-        *this.owner = Owner::of_begun();
+        *this.owner = None;
         if inner.is_some() {
             scope::within(this.context, || inner.set(None));
         }
     }
 
-    /// Waits for the next value, which `poll` gives; `None` when there will be no more.
-    pub(crate) fn poll_value<V>(
+    /// Waits for a value, which `poll` gives; if that is the last one, what is below is dropped in the scope. Not to
+    /// be called when that has ended.
+    pub(crate) fn poll_until<V>(
         mut self: Pin<&mut Self>,
         task: &mut Task<'_>,
-        poll: impl FnMut(Pin<&mut T>, &mut Task<'_>) -> Poll<Option<V>>,
-    ) -> Poll<Option<Result<V, Cancelled>>> {
-        if self.inner.is_none() {
-            return Poll::Ready(None);
-        }
-        let polled = match self.as_mut().has_ended() {
-            Some(cancelled) => Poll::Ready(Err(cancelled)),
-            None => self.as_mut().poll_below(task, poll),
-        };
+        poll: impl FnMut(Pin<&mut T>, &mut Task<'_>) -> Poll<V>,
+        is_last: impl Fn(&V) -> bool,
+    ) -> Poll<Result<V, Cancelled>> {
+        let polled = self.as_mut().poll_below(task, poll, is_last);
         *self.as_mut().project().is_waiting = polled.is_pending();
         let value = ready!(polled);
-        if !matches!(value, Ok(Some(_))) {
+        if value.is_err() || self.inner.is_none() {
             self.end();
         }
-        Poll::Ready(value.transpose())
+        Poll::Ready(value)
     }
 
-    /// Why no value is waited for any more, as the wait for the next would begin.
-    fn has_ended(self: Pin<&mut Self>) -> Option<Cancelled> {
-        let this = self.project();
-        let context = &*this.context;
-        if *this.is_waiting || context.is_live() || !scope::has_ended(context) {
-            return None;
-        }
-        let is_held = this.owner.vigil().is_held();
-        if is_held { None } else { context.leave(None) }
+    /// Whether a wait begins, and the context may have ended: then the owner looks first.
+    fn has_to_look(&self) -> bool {
+        let context = &self.context;
+        !self.is_waiting && !context.is_live() && !scope::trusts_alarm(context)
     }
 
     fn poll_below<V>(
         self: Pin<&mut Self>,
         task: &mut Task<'_>,
-        mut poll: impl FnMut(Pin<&mut T>, &mut Task<'_>) -> Poll<Option<V>>,
-    ) -> Poll<Result<Option<V>, Cancelled>> {
+        mut poll: impl FnMut(Pin<&mut T>, &mut Task<'_>) -> Poll<V>,
+        is_last: impl Fn(&V) -> bool,
+    ) -> Poll<Result<V, Cancelled>> {
+        let has_to_look = self.has_to_look();
         let this = self.project();
         let (mut inner, mut beside_value) = (this.inner, Vigil::new());
-        let polled = this.owner.poll(this.context, task.waker(), || {
+        let (mut kept, mut new) = (this.owner.take(), Owner::new());
+        let owner = kept.as_deref_mut().unwrap_or(&mut new);
+        owner.begin_if(has_to_look);
+        let polled = owner.poll(this.context, task.waker(), || {
             let before = scope::epoch();
             let below = inner.as_mut().as_pin_mut();
             let polled = poll(below.expect("it has not ended"), task);
-            match polled {
-                Poll::Ready(Some(_)) => {
+            match &polled {
+                // Its destructors see its context, too.
+                Poll::Ready(value) if is_last(value) => inner.set(None),
+                Poll::Ready(_) => {
                     let remember = |shield: &_| beside_value.wait_for(shield);
                     watch::collect_shields(before, TaskId::current(), remember);
                 }
-                // Its destructors see its context, too.
-                Poll::Ready(None) => inner.set(None),
                 Poll::Pending => {}
             }
             polled
         });
-        let vigil = this.owner.vigil();
+        let vigil = owner.vigil();
         vigil.extend(&beside_value);
         if polled.is_pending() {
             vigil.note_again();
         }
+        if kept.is_none() && !new.is_empty() {
+            kept = Some(Box::new(new));
+        }
+        *this.owner = kept;
         polled
     }
 }

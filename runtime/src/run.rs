@@ -24,7 +24,6 @@ pin_project! {
 }
 
 impl<F> Run<F> {
-    #[inline]
     pub(crate) const fn new(context: Context, future: F) -> Self {
         Self {
             context,
@@ -64,11 +63,6 @@ impl<F: Future> Future for Run<F> {
 }
 
 impl<F> Run<F> {
-    #[cfg(feature = "tower")]
-    pub(crate) const fn context(&self) -> &Context {
-        &self.context
-    }
-
     /// Drops the future, if it has not ended.
     #[cfg(feature = "tokio")]
     pub(crate) fn end(self: Pin<&mut Self>) {

@@ -29,6 +29,8 @@ use crate::canceller::Cancellers;
 use crate::completion::Completion;
 use crate::context::Context;
 use crate::deadline::{Deadline, Moment};
+#[cfg(feature = "tower")]
+use crate::named::Named;
 use crate::origin::Origin;
 use crate::raw::{Found, Mark, OnceArc, OnceBox, Upward};
 use crate::state::{Known, State, Unlisted};
@@ -41,6 +43,8 @@ use crate::waiters::Lists;
 /// What a node adds to what it was derived from.
 pub(crate) enum Role {
     Cancel(Cancellers),
+    #[cfg(feature = "tower")]
+    NamedCancel(Box<Named>),
     Deadline(Deadline),
     /// Owned here, so that the future is dropped with the node.
     Completion(Arc<Completion>),
@@ -136,6 +140,17 @@ impl Node {
         }
     }
 
+    /// Who may cancel it, if anybody may.
+    #[inline]
+    pub(crate) fn cancellers(&self) -> Option<&Cancellers> {
+        match &self.role {
+            Role::Cancel(cancellers) => Some(cancellers),
+            #[cfg(feature = "tower")]
+            Role::NamedCancel(named) => Some(&named.cancellers),
+            _ => None,
+        }
+    }
+
     /// The value that it adds, if that is one of type `T`.
     #[inline]
     pub(crate) fn own_value<T: Any>(&self) -> Option<&T> {
@@ -219,7 +234,7 @@ impl Node {
     #[cold]
     #[inline(never)]
     fn end_of(&self, mark: &Mark<Location<'static>>) -> Option<&End> {
-        if let Role::Cancel(cancellers) = &self.role {
+        if let Some(cancellers) = self.cancellers() {
             let origin = Origin::of_mark(mark);
             let made = match cancellers.stamped() {
                 Some(stamp) => End::of_stamp(origin, stamp),
@@ -337,8 +352,8 @@ impl Node {
     pub(crate) fn cancel(self: &Arc<Self>, cause: Option<Cause>, origin: Origin) {
         if self.end().is_none() {
             let when = When::now();
-            match (cause, origin.mark(), &self.role) {
-                (None, Some(mark), Role::Cancel(cancellers)) if when.elsewhere.is_empty() => {
+            match (cause, origin.mark(), self.cancellers()) {
+                (None, Some(mark), Some(cancellers)) if when.elsewhere.is_empty() => {
                     if self.end.set_mark(&mark) {
                         cancellers.stamp(when.at, End::next_number());
                     }

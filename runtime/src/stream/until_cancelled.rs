@@ -122,7 +122,10 @@ impl<S: Stream> Stream for UntilCancelled<S> {
     fn poll_next(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Self::Item>> {
         let this = self.project();
         let (items, place) = (this.items, *this.place);
-        let item = ready!(items.poll_value(task, S::poll_next));
+        if items.inner().is_none() {
+            return Poll::Ready(None);
+        }
+        let item = ready!(items.poll_until(task, S::poll_next, Option::is_none)).transpose();
         let leave = |cancelled: Cancelled| cancelled.left_at(Left::Place(place));
         Poll::Ready(item.map(|item| item.map_err(leave)))
     }

@@ -32,10 +32,12 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn by<B>(request: &Request<B>) -> Self {
-        let content_type = request.headers().get(CONTENT_TYPE);
+        // Requests of gRPC are all of them posted.
+        let is_posted = request.method() == Method::POST;
+        let content_type = || request.headers().get(CONTENT_TYPE);
         Self {
             for_head: request.method() == Method::HEAD,
-            for_grpc: content_type.is_some_and(is_grpc),
+            for_grpc: is_posted && content_type().is_some_and(is_grpc),
             for_cause: request.extensions().get::<SharesCauses>().is_some(),
             errors: identity,
         }

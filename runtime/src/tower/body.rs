@@ -5,6 +5,7 @@
 //! 2. Of an answer that was made when the context had ended, maybe because it had, what is ready at once is sent:
 //!    the first frame, and the trailers. So an error page arrives, and nothing goes on for ever.
 
+use std::cell::Cell;
 use std::convert::identity;
 use std::error::Error;
 use std::fmt;
@@ -18,6 +19,7 @@ use pin_project_lite::pin_project;
 use super::asked::Asked;
 use super::end::RequestEnd;
 use super::exchange::Exchange;
+use crate::cancelled::Cancelled;
 use crate::context::Context;
 use crate::repeated::Repeated;
 
@@ -54,23 +56,18 @@ pin_project! {
                 && let Some(exchange) = this.exchange.take()
             {
                 // Before the body is dropped (invariant 1 of `response`).
-                exchange.abandon(frames.context());
+                exchange.abandon(&frames);
             }
         }
     }
 }
 
 impl<B: Body> ContextBody<B> {
-    pub(super) fn new(
-        context: &Context,
-        body: B,
-        exchange: Option<Exchange>,
-        asked: Asked,
-    ) -> Self {
+    pub(super) fn new(context: Context, body: B, exchange: Option<Exchange>, asked: Asked) -> Self {
         let left = body.size_hint().exact();
         let is_sent = left == Some(0) || body.is_end_stream();
         Self {
-            frames: Some(Repeated::new(context.clone(), body)),
+            frames: Some(Repeated::new(context, body)),
             exchange,
             asked,
             left,
@@ -103,6 +100,24 @@ fn finish<B>(mut frames: Pin<&mut Option<Repeated<B>>>, exchange: &mut Option<Ex
     }
 }
 
+type Polled<B> = Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>;
+
+/// The next frame, and whether it is the last one: then the body is dropped in the scope.
+fn poll_in_scope<B: Body>(
+    frames: Pin<&mut Repeated<B>>,
+    task: &mut Task<'_>,
+) -> Poll<(Result<Polled<B>, Cancelled>, bool)> {
+    let is_last = Cell::new(false);
+    let poll = |mut body: Pin<&mut B>, task: &mut Task<'_>| {
+        let frame = body.as_mut().poll_frame(task);
+        is_last.set(matches!(frame, Poll::Ready(None)) || body.is_end_stream());
+        frame
+    };
+    let polled = frames.poll_until(task, poll, |_| is_last.get());
+    polled.map(|frame| (frame, is_last.get()))
+}
+
+/// Ends the context, unless it has ended, and that is why.
 fn fail(exchange: &mut Option<Exchange>) {
     if let Some(exchange) = exchange.take() {
         exchange.end(RequestEnd::Failed);
@@ -124,7 +139,10 @@ where
         let Some(mut frames) = this.frames.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
-        if *this.is_sent && frames.inner().is_none_or(B::is_end_stream) {
+        if frames
+            .inner()
+            .is_none_or(|body| *this.is_sent && body.is_end_stream())
+        {
             finish(this.frames, this.exchange);
             return Poll::Ready(None);
         }
@@ -132,19 +150,23 @@ where
             frames.as_mut().goes_on();
         }
         *this.is_polled = true;
-        let polled = frames.as_mut().poll_value(task, B::poll_frame);
+        let polled = poll_in_scope(frames.as_mut(), task);
         *this.is_polled = false;
-        let mut frame = match ready!(polled) {
-            None => {
+        let (polled, is_last) = ready!(polled);
+        let mut frame = match polled {
+            Err(cancelled) => {
+                fail(this.exchange);
+                return Poll::Ready(Some(this.asked.end(cancelled)));
+            }
+            Ok(None) => {
                 finish(this.frames, this.exchange);
                 return Poll::Ready(None);
             }
-            Some(Err(cancelled)) => return Poll::Ready(Some(this.asked.end(cancelled))),
-            Some(Ok(Err(error))) => {
+            Ok(Some(Err(error))) => {
                 fail(this.exchange);
                 return Poll::Ready(Some(Err(error.into())));
             }
-            Some(Ok(Ok(frame))) => frame,
+            Ok(Some(Ok(frame))) => frame,
         };
         if let Some(trailers) = frame.trailers_mut() {
             this.asked.add_cause(frames.context(), trailers);
@@ -152,7 +174,10 @@ where
         if let (Some(left), Some(data)) = (this.left.as_mut(), frame.data_ref()) {
             *left = left.saturating_sub(data.remaining() as u64);
         }
-        *this.is_sent = *this.left == Some(0) || frames.inner().is_none_or(B::is_end_stream);
+        *this.is_sent = *this.left == Some(0) || is_last;
+        if is_last {
+            finish(this.frames, this.exchange);
+        }
         Poll::Ready(Some(Ok(frame)))
     }
 

@@ -55,7 +55,7 @@ impl Causes {
         self: &Arc<Self>,
         request: &Request<B>,
         canceller: &Canceller,
-    ) -> Option<Told> {
+    ) -> Option<Box<Told>> {
         let number = Number::of(request.headers())?;
         // Made before, and dropped after the lock, if somebody else has the number.
         let canceller = canceller.clone();
@@ -63,10 +63,8 @@ impl Causes {
             Entry::Occupied(_) => return None,
             Entry::Vacant(entry) => _ = entry.insert(canceller),
         }
-        Some(Told {
-            causes: Arc::clone(self),
-            number,
-        })
+        let causes = Arc::clone(self);
+        Some(Box::new(Told { causes, number }))
     }
 
     /// Ends the context of the request that `request` is about, if that is what it is for. `Some(false)` if there

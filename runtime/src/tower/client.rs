@@ -172,7 +172,7 @@ pub(crate) fn until_cancelled<B: Body>(
     context: &Context,
     answer: Response<B>,
 ) -> Response<ContextBody<B>> {
-    answer.map(|body| ContextBody::new(context, body, None, Asked::by_us(identity)))
+    answer.map(|body| ContextBody::new(context.clone(), body, None, Asked::by_us(identity)))
 }
 
 pin_project! {
@@ -200,7 +200,8 @@ where
             Ok(answer) => answer.map_err(|error| errors(error.into()))?,
             Err(cancelled) => return Poll::Ready(Err(errors(cancelled.into()))),
         };
-        let body = |body| ContextBody::new(scoped.context(), body, None, Asked::by_us(errors));
+        let context = scoped.take_context();
+        let body = |body| ContextBody::new(context, body, None, Asked::by_us(errors));
         Poll::Ready(Ok(response.map(body)))
     }
 }

@@ -1,37 +1,28 @@
 //! A request on its way to its answer.
 
-use std::panic::Location;
 use std::sync::Arc;
 
 use super::causes::Told;
 use super::end::RequestEnd;
 use crate::cancelled::Cause;
 use crate::canceller::Canceller;
-use crate::context::Context;
 #[cfg(feature = "tracing")]
 use crate::logged;
-use crate::origin::Origin;
+use crate::repeated::Repeated;
 
 /// What ends the context of a request: when it is known how, or when this is dropped, which means that the client
 /// has gone.
 pub(super) struct Exchange {
     canceller: Option<Canceller>,
     /// As long as the caller may say why it cancels.
-    _told: Option<Told>,
-    /// Where the layer was made.
-    place: &'static Location<'static>,
+    _told: Option<Box<Told>>,
 }
 
 impl Exchange {
-    pub(super) const fn new(
-        canceller: Canceller,
-        told: Option<Told>,
-        place: &'static Location<'static>,
-    ) -> Self {
+    pub(super) const fn new(canceller: Canceller, told: Option<Box<Told>>) -> Self {
         Self {
             canceller: Some(canceller),
             _told: told,
-            place,
         }
     }
 
@@ -43,22 +34,24 @@ impl Exchange {
         self.cancel(end);
     }
 
-    /// Ends `context`, that of a request which is dropped before all of its answer was sent. If it has not ended
-    /// before, nobody is left who could say so.
-    pub(super) fn abandon(self, context: &Context) {
+    /// Ends the context of a request that is dropped where it is pending, in `scope`. Nobody is left who could log
+    /// that, unless it was logged and only a shield was pending.
+    pub(super) fn abandon<T>(self, scope: &Repeated<T>) {
         self.end(RequestEnd::Disconnected);
         #[cfg(feature = "tracing")]
-        if RequestEnd::of(context) == Some(RequestEnd::Disconnected) {
-            context.cancelled_at(None).iter().for_each(logged::dropped);
+        if !scope.is_logged() {
+            let cancelled = scope.context().cancelled_at(None);
+            cancelled.iter().for_each(logged::dropped);
         }
         #[cfg(not(feature = "tracing"))]
-        let _ = context;
+        let _ = scope;
     }
 
     fn cancel(&mut self, end: RequestEnd) {
         if let Some(canceller) = self.canceller.take() {
             let cause: Cause = Arc::new(end);
-            canceller.end(Some(cause), Origin::Cancelled(self.place));
+            // Where the layer was made.
+            canceller.end_where_made(cause);
         }
     }
 }

@@ -18,6 +18,7 @@ use super::exchange::Exchange;
 use super::header;
 use super::response::ResponseFuture;
 use crate::context::Context;
+use crate::named::Name;
 
 /// How much of a path is in the name of a context.
 const MAX_PATH: usize = 80;
@@ -150,7 +151,7 @@ impl<S> Layer<S> for ContextLayer {
 
     fn layer(&self, inner: S) -> ContextService<S> {
         ContextService {
-            layer: self.clone(),
+            layer: Arc::new(self.clone()),
             inner,
         }
     }
@@ -159,7 +160,8 @@ impl<S> Layer<S> for ContextLayer {
 /// A service whose requests have a context; made by [`ContextLayer`].
 #[derive(Clone, Debug)]
 pub struct ContextService<S> {
-    layer: ContextLayer,
+    /// Shared: servers clone their services for each request.
+    layer: Arc<ContextLayer>,
     inner: S,
 }
 
@@ -181,7 +183,7 @@ where
         if let Some(is_known) = layer.tell(&request) {
             return ResponseFuture::told(&layer.server, is_known);
         }
-        let (context, canceller) = layer.server.with_name(name(&request)).with_cancel();
+        let (context, canceller) = layer.server.with_named_cancel(name(&request), layer.place);
         let context = match self.limit(&request) {
             Some((by, after)) => RequestEnd::after(after, by, &context, layer.place),
             None => context,
@@ -191,7 +193,7 @@ where
         if told.is_some() {
             request.extensions_mut().insert(SharesCauses);
         }
-        let exchange = Exchange::new(canceller, told, layer.place);
+        let exchange = Exchange::new(canceller, told);
         let asked = Asked::by(&request);
         ResponseFuture::call(context, Some(exchange), asked, || self.inner.call(request))
     }
@@ -209,14 +211,8 @@ impl<S> ContextService<S> {
 }
 
 /// The method and the path, which is percent-encoded, without what follows its first characters.
-fn name<B>(request: &Request<B>) -> String {
+fn name<B>(request: &Request<B>) -> Name {
     let path = request.uri().path();
     let path = path.get(..MAX_PATH).unwrap_or(path);
-    let method = request.method().as_str();
-    // No more than is needed: what is left over would be given back by moving the text.
-    let mut name = String::with_capacity(method.len() + 1 + path.len());
-    name.push_str(method);
-    name.push(' ');
-    name.push_str(path);
-    name
+    Name::of(request.method().as_str(), path)
 }

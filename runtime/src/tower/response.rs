@@ -45,10 +45,9 @@ pin_project! {
             let this = this.project();
             if let Some(exchange) = this.exchange.take() {
                 // If its poll was left by a panic, it is still polled.
-                if *this.is_polled {
-                    exchange.end(RequestEnd::Failed);
-                } else {
-                    exchange.abandon(this.scoped.context());
+                match this.scoped.called() {
+                    Some(scope) if !*this.is_polled => exchange.abandon(scope),
+                    _ => exchange.end(RequestEnd::Failed),
                 }
             }
         }
@@ -108,8 +107,8 @@ where
         let mut exchange = mem::take(this.exchange);
         Poll::Ready(match answer {
             Ok(Ok(mut response)) => {
-                let (context, asked) = (scoped.context(), *this.asked);
-                asked.add_cause(context, response.headers_mut());
+                let (context, asked) = (scoped.take_context(), *this.asked);
+                asked.add_cause(&context, response.headers_mut());
                 if let Some(exchange) = exchange.take_if(|_| !asked.has_body(response.status())) {
                     exchange.end(RequestEnd::Answered);
                 }

@@ -8,7 +8,7 @@ use pin_project_lite::pin_project;
 
 use crate::cancelled::Cancelled;
 use crate::context::Context;
-use crate::run::Run;
+use crate::repeated::Repeated;
 use crate::scope;
 
 pin_project! {
@@ -17,7 +17,7 @@ pin_project! {
     pub(super) enum Scoped<F> {
         Called {
             #[pin]
-            run: Run<F>,
+            answer: Repeated<F>,
         },
         // It had ended before the service was called.
         Ended { context: Context },
@@ -33,7 +33,7 @@ impl<F> Scoped<F> {
         }
         let future = scope::within(&context, call);
         Self::Called {
-            run: Run::new(context, future),
+            answer: Repeated::new(context, future),
         }
     }
 
@@ -44,8 +44,24 @@ impl<F> Scoped<F> {
 
     pub(super) const fn context(&self) -> &Context {
         match self {
-            Self::Called { run } => run.context(),
+            Self::Called { answer } => answer.context(),
             Self::Ended { context } => context,
+        }
+    }
+
+    /// The scope, unless the service was not called.
+    pub(super) const fn called(&self) -> Option<&Repeated<F>> {
+        match self {
+            Self::Called { answer } => Some(answer),
+            Self::Ended { .. } => None,
+        }
+    }
+
+    /// Gives the context, for when it was polled to its end.
+    pub(super) fn take_context(self: Pin<&mut Self>) -> Context {
+        match self.project() {
+            Projected::Called { answer } => answer.take_context(),
+            Projected::Ended { context } => context.clone(),
         }
     }
 }
@@ -55,7 +71,7 @@ impl<F: Future> Future for Scoped<F> {
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         match self.project() {
-            Projected::Called { run } => run.poll(task),
+            Projected::Called { answer } => answer.poll_until(task, F::poll, |_| true),
             Projected::Ended { context } => {
                 let ended = context.leave(None);
                 Poll::Ready(Err(
