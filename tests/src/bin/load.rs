@@ -52,6 +52,9 @@ struct Arguments {
     /// Fail if there are too few requests per second.
     #[arg(long)]
     check: bool,
+    /// Let the system place the server and the load, each with as many threads as there are cores.
+    #[arg(long)]
+    free: bool,
     /// How many pairs of servers to measure.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pairs: u32,
@@ -157,6 +160,9 @@ impl Measured {
     async fn start(variant: Variant, arguments: &Arguments) -> anyhow::Result<Self> {
         let name = variant.to_possible_value().expect("none is skipped");
         let mut command = vec![String::from("--serve"), name.get_name().to_owned()];
+        if arguments.free {
+            command.push(String::from("--free"));
+        }
         if let Some(core) = arguments.core {
             command.extend([String::from("--core"), core.to_string()]);
         }
@@ -265,14 +271,21 @@ async fn compare(arguments: &Arguments) -> anyhow::Result<f64> {
 
 fn main() -> anyhow::Result<ExitCode> {
     let mut arguments = Arguments::parse();
-    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let mut runtime = if arguments.free {
+        Builder::new_multi_thread()
+    } else {
+        Builder::new_current_thread()
+    };
+    let runtime = runtime.enable_all().build()?;
     if let Some(variant) = arguments.serve {
         pin(arguments.core);
         runtime.block_on(serve(variant))?;
         return Ok(ExitCode::SUCCESS);
     }
     let cores = core_affinity::get_core_ids().unwrap_or_default();
-    if let [first, .., last] = &cores[..] {
+    if arguments.free {
+        println!("the system places the server and the load");
+    } else if let [first, .., last] = &cores[..] {
         pin(Some(first.id));
         arguments.core = Some(last.id);
     } else {
