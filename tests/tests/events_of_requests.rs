@@ -113,6 +113,37 @@ fn a_request_whose_client_has_gone_gives_one_event() {
     }
 }
 
+// guarantees E4, E5; the symptom: a request that was reset right after the cause was told was dropped in silence
+#[test]
+fn a_request_that_is_dropped_after_its_context_has_ended_gives_one_event() {
+    let (server, canceller) = Context::background().with_cancel();
+    let shared = Router::new()
+        .route("/plain", get(not_annotated))
+        .layer(ContextLayer::new(&server).share_causes());
+    let with_number = |mut request: Request<Body>| {
+        let number = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        request.headers_mut().insert("x-cancel-number", number);
+        request
+    };
+    let log = Log::default();
+    log.during_async(async {
+        let mut answer = Box::pin(shared.clone().oneshot(with_number(request("/plain"))));
+        assert!(futures::poll!(answer.as_mut()).is_pending());
+        let told = Request::post("/cancel-context/cause").header("x-cancel-cause", "late");
+        let told = with_number(told.body(Body::empty()).unwrap());
+        let status = shared.clone().oneshot(told).await.unwrap().status();
+        assert_eq!(status, StatusCode::NO_CONTENT);
+    });
+    assert_eq!(log.only().field("cause"), Some("caller cancelled: late"));
+
+    log.during_async(async {
+        let mut answer = Box::pin(shared.oneshot(request("/plain")));
+        assert!(futures::poll!(answer.as_mut()).is_pending());
+        canceller.cancel_with("closing time");
+    });
+    assert_eq!(log.only().field("cause"), Some("closing time"));
+}
+
 // guarantees E2, E5; the symptom: the layer has told of what the function had told of
 #[test]
 fn a_request_without_time_left_is_answered_once_and_gives_one_event() {
