@@ -344,6 +344,18 @@ impl Context {
         self.node().map_or(&NEVER, Node::state)
     }
 
+    /// Whether a token was made of it, which is to be cancelled and does not keep it in memory.
+    #[cfg(feature = "tower")]
+    pub(crate) fn may_have_token(&self) -> bool {
+        #[cfg(feature = "tokens")]
+        return self
+            .anchor()
+            .and_then(Self::node)
+            .is_some_and(Node::has_callback);
+        #[cfg(not(feature = "tokens"))]
+        return false;
+    }
+
     /// Whether `source`, from which it was derived, has ended, and it because of that.
     #[cfg(feature = "tower")]
     pub(crate) fn has_end_of(&self, source: &Self) -> bool {

@@ -1,13 +1,21 @@
 //! The `CancellationToken` of a context.
 
+use std::convert::Infallible;
+use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::Wake;
 use std::time::Duration;
 
 use cancel_context::private::{children, waiting};
+use cancel_context::tower::ContextLayer;
 use cancel_context::{Context, Kind};
+use futures::StreamExt;
+use futures::channel::mpsc::unbounded;
+use http_body_util::BodyExt;
+use hyper::{Request, Response};
 use tests::{Polled, at_once};
+use tower::{Layer, ServiceExt, service_fn};
 
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(600);
@@ -194,4 +202,24 @@ fn a_waker_at_the_token_that_panics_stops_nobody() {
     ctx.after_cancel(move || runs.store(true, SeqCst));
     canceller.cancel();
     assert!(token.is_cancelled() && ran.load(SeqCst));
+}
+
+// guarantees E1, E2; the symptom: what nobody had kept of a request but its token was freed without an end
+#[tokio::test]
+async fn the_token_of_a_request_is_cancelled_when_that_is_answered() {
+    for limit in [None, Some(LONG)] {
+        let layer = ContextLayer::new(&Context::background());
+        let layer = limit.map_or(layer.clone(), |limit| layer.timeout(limit));
+        let (sender, mut tokens) = unbounded();
+        let service = layer.layer(service_fn(move |_: Request<()>| {
+            let token = Context::current().cancellation_token();
+            sender.unbounded_send(token).unwrap();
+            ready(Ok::<_, Infallible>(Response::new(String::from("hello"))))
+        }));
+        let answer = service.oneshot(Request::new(())).await.unwrap();
+        let token = tokens.next().await.unwrap();
+        assert!(!token.is_cancelled());
+        assert_eq!(answer.collect().await.unwrap().to_bytes(), "hello");
+        assert!(token.is_cancelled(), "{limit:?}");
+    }
 }

@@ -92,12 +92,17 @@ impl<B> ContextBody<B> {
     }
 }
 
-/// All is sent. The body goes first, so that nobody can see the context who did not keep it (see [`Exchange`]).
+/// All is sent. The body goes first, so that nobody can see the context who did not keep it (see [`Exchange`]);
+/// unless it has a token, which is freed with it.
 fn finish<B>(mut frames: Pin<&mut Option<Repeated<B>>>, exchange: &mut Option<Exchange>) {
-    frames.set(None);
+    let context = frames.as_ref().get_ref().as_ref().map(Repeated::context);
+    if !context.is_some_and(Context::may_have_token) {
+        frames.set(None);
+    }
     if let Some(exchange) = exchange.take() {
         exchange.end(RequestEnd::Answered);
     }
+    frames.set(None);
 }
 
 type Polled<B> = Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>;
