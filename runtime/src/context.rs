@@ -347,13 +347,8 @@ impl Context {
     /// Whether a token was made of it, which is to be cancelled and does not keep it in memory.
     #[cfg(feature = "tower")]
     pub(crate) fn may_have_token(&self) -> bool {
-        #[cfg(feature = "tokens")]
-        return self
-            .anchor()
-            .and_then(Self::node)
-            .is_some_and(Node::has_callback);
-        #[cfg(not(feature = "tokens"))]
-        return false;
+        let node = self.anchor().and_then(Self::node);
+        node.is_some_and(Node::has_callback)
     }
 
     /// Whether `source`, from which it was derived, has ended, and it because of that.

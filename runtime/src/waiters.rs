@@ -259,7 +259,7 @@ impl Node {
     }
 
     /// Whether a callback is there, as one that does not keep the context in memory may be.
-    #[cfg(all(feature = "tokens", feature = "tower"))]
+    #[cfg(feature = "tower")]
     pub(crate) fn has_callback(&self) -> bool {
         let links = self.links.get();
         links.is_some_and(|links| links.lock().callbacks.is_some())
