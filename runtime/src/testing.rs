@@ -122,12 +122,11 @@ fn say(text: &str) {
 /// As an await begins: counts it, if a test is around it.
 pub(crate) fn on_await(context: Option<&Context>, site: &'static Site) {
     let current;
-    let context = match context {
-        Some(context) => context,
-        None => {
-            current = scope::current();
-            &current
-        }
+    let context = if let Some(context) = context {
+        context
+    } else {
+        current = scope::current();
+        &current
     };
     if let Some(countdown) = context.value::<Countdown>() {
         countdown.count(site);
@@ -189,7 +188,7 @@ fn draw(seed: u64, name: &str) -> u64 {
     1 + second % (1 << (first % MAGNITUDES))
 }
 
-/// One step of SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators").
+/// One step of `SplitMix64` (Steele, Lea, Flood: "Fast splittable pseudorandom number generators").
 fn mix(state: u64) -> u64 {
     let state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
