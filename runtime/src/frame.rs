@@ -5,6 +5,7 @@ use std::task::Waker;
 #[cfg(feature = "tracing")]
 use crate::cancelled::End;
 use crate::context::Context;
+use crate::current::Current;
 use crate::logged::Logged;
 use crate::raw::Lend;
 use crate::state::State;
@@ -49,12 +50,11 @@ impl TaskId {
 ///
 /// To make one is a part of each poll of a scope, so what is seldom asked for is worked out when it is.
 pub(crate) struct Frame<'a> {
-    /// The address of the current context.
-    current: usize,
+    /// The address of the current context, or that from which it will be derived.
+    address: usize,
     /// Whether the poll is calm, and for whom: the address of that waker, `FOR_NOBODY` if all have to look.
     calm: LocalUsize,
-    /// The current context.
-    pub(crate) context: &'a Context,
+    current: Current<'a>,
     /// The waker that the owner promises to have woken when that ends.
     waker: &'a Waker,
     /// Whether it is that of an owner, or of somebody whom an owner above covers.
@@ -77,15 +77,15 @@ impl<'a> Frame<'a> {
     /// That of an owner that is polled with `waker`, which begins calm.
     #[inline]
     pub(crate) fn of_owner(
-        context: &'a Context,
+        current: Current<'a>,
         waker: &'a Waker,
         task: TaskId,
         above: &'a Frame<'a>,
     ) -> Self {
         Self {
-            current: context.address(),
+            address: current.known().address(),
             calm: LocalUsize::new(std::ptr::from_ref(waker).addr()),
-            context,
+            current,
             waker,
             is_owned: true,
             above: Some(above),
@@ -97,19 +97,35 @@ impl<'a> Frame<'a> {
     }
 
     /// That of somebody who promises nothing.
-    pub(crate) fn without_promise(context: &'a Context, above: &'a Frame<'a>) -> Self {
+    #[inline]
+    pub(crate) fn without_promise(current: Current<'a>, above: &'a Frame<'a>) -> Self {
         let frame = Self {
             is_owned: false,
-            ..Self::of_owner(context, Waker::noop(), TaskId::current(), above)
+            ..Self::of_owner(current, Waker::noop(), TaskId::current(), above)
         };
         frame.disturb();
         frame
     }
 
+    /// A context that ends as the current one does: that itself, if it was made.
+    #[inline]
+    pub(crate) fn context(&self) -> &'a Context {
+        self.current.context()
+    }
+
+    /// The current context, which is made if it was not.
+    #[inline]
+    pub(crate) fn make_context(&self) -> &'a Context {
+        self.current.make()
+    }
+
     /// Whether `context` is the current one.
     #[inline]
     pub(crate) fn is_of(&self, context: &Context) -> bool {
-        self.current == context.address()
+        let is_known = self.address == context.address();
+        #[cfg(feature = "tower")]
+        let is_known = is_known || self.context() == context;
+        is_known
     }
 
     /// Whether an await that is polled with `waker` need not look.
@@ -126,12 +142,12 @@ impl<'a> Frame<'a> {
 
     /// The address of the context that ends it (its anchor), 0 if nothing does.
     pub(crate) fn anchor(&self) -> usize {
-        self.context.anchor().map_or(0, Context::address)
+        self.context().anchor().map_or(0, Context::address)
     }
 
     /// Whether somebody has promised to be woken when it ends.
     pub(crate) fn is_promised(&self) -> bool {
-        self.is_owned && self.context.anchor().is_some()
+        self.is_owned && self.context().anchor().is_some()
     }
 
     /// Whether the owner has promised that `waker` will be woken when the context ends.
@@ -141,7 +157,7 @@ impl<'a> Frame<'a> {
 
     /// Whether an await of this context that is polled with `waker` needs no frame of its own.
     pub(crate) fn covers(&self, waker: &Waker) -> bool {
-        self.context.anchor().is_none() || (self.is_owned && std::ptr::eq(self.waker, waker))
+        self.context().anchor().is_none() || (self.is_owned && std::ptr::eq(self.waker, waker))
     }
 
     /// Whether an owner above promises the same.
@@ -175,7 +191,7 @@ impl<'a> Frame<'a> {
     #[cfg(feature = "tracing")]
     pub(crate) fn mark_logged(&self, end: &End) -> bool {
         let task = TaskId::current();
-        let has_end = |frame: &&Frame<'_>| frame.task == task && frame.context.has_end(end);
+        let has_end = |frame: &&Frame<'_>| frame.task == task && frame.context().has_end(end);
         let frames = || std::iter::successors(Some(self), |frame| frame.above).filter(has_end);
         let is_first = !frames().any(|frame| frame.logged.is_set());
         frames().for_each(|frame| frame.logged.set(true));
@@ -207,9 +223,9 @@ static BACKGROUND: Context = Context::background();
 
 /// That of plain code.
 pub(crate) static OUTERMOST: Frame<'static> = Frame {
-    current: Context::BACKGROUND_ADDRESS,
+    address: Context::BACKGROUND_ADDRESS,
     calm: LocalUsize::new(FOR_NOBODY),
-    context: &BACKGROUND,
+    current: Current::of(&BACKGROUND),
     waker: Waker::noop(),
     is_owned: false,
     above: None,

@@ -134,6 +134,7 @@ mod cancelled;
 mod canceller;
 mod completion;
 mod context;
+mod current;
 mod deadline;
 mod derivation;
 mod derive;
@@ -193,6 +194,7 @@ pub mod tower;
 mod tree;
 mod until;
 mod value;
+mod vigil;
 mod waiters;
 mod watch;
 

@@ -9,7 +9,7 @@
 //! 1. A frame is marked before its end is logged. So a subscriber that panics, or leaves an await itself, has
 //!    nothing logged twice.
 //! 2. An owner that stays although the end was logged, which it does for a shield only, keeps the mark from poll
-//!    to poll, beside that shield ([`crate::owner::Vigil`]).
+//!    to poll, beside that shield ([`crate::vigil::Vigil`]).
 //! 3. Only frames of the current task are marked: each task has its own event.
 //! 4. A subscriber is foreign code (guarantee B9). It runs where a poll ends, with no lock held and nothing half
 //!    done, as the destructors of what is left do: it may use contexts, and a panic goes on as one of theirs would.
@@ -89,7 +89,7 @@ impl Frame<'_> {
     #[cold]
     #[inline(never)]
     pub(crate) fn leave(&self, left: Option<Left>) -> Option<Cancelled> {
-        let cancelled = self.context.cancelled_at(left)?;
+        let cancelled = self.make_context().cancelled_at(left)?;
         #[cfg(feature = "tracing")]
         event::left(self, &cancelled);
         Some(cancelled)

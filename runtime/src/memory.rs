@@ -27,8 +27,9 @@ use std::task::Waker;
 
 use crate::context::Context;
 use crate::frame::WakerId;
-use crate::owner::{Vigil, Waiter};
+use crate::owner::Waiter;
 use crate::scope::{self, Scope};
+use crate::vigil::Vigil;
 
 /// How many may come in before the others are looked at.
 const SPARE: usize = 16;

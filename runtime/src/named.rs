@@ -12,6 +12,7 @@ pub(crate) struct Named {
 }
 
 /// A name, which takes no memory of its own if it is short.
+#[derive(Clone)]
 pub(crate) enum Name {
     Short { length: u8, bytes: [u8; ROOM] },
     Long(Box<str>),

@@ -3,22 +3,27 @@
 //! An owner is a scope, or the outermost await of a context in a task (see [`crate::scope`]). The usual poll, of
 //! one whose context will be told of its end, is inlined; all else is out of the way.
 //!
+//! An owner that keeps nothing is polled in a shorter way ([`Owner::poll_new`]) where there are many that never will,
+//! as the requests of a server.
+//!
 //! Whether an owner above promises the same, so that this one need not, is found out when its poll has ended
 //! pending: by then both have.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::mem;
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use crate::cancelled::{Cancelled, Left};
 use crate::context::Context;
+use crate::current::Current;
 use crate::frame::{Frame, TaskId, WakerId};
-use crate::logged::Logged;
 use crate::memory::Memory;
 use crate::roster::{self, Key};
 use crate::scope;
 use crate::state::State;
 use crate::tree::Node;
+use crate::vigil::Vigil;
 use crate::watch::{self, Lent};
 
 /// What an owner keeps.
@@ -63,18 +68,40 @@ impl Owner {
         self.waiter.registration.is_none() && self.vigil.is_empty() && self.memory.is_empty()
     }
 
-    /// Has the next poll look at the context before it polls what is below, if it `begins` something, and no shield
-    /// of before is pending.
+    /// Before a poll: if something begins, and `context` may have ended, that is looked at before what is below is
+    /// polled, unless a shield of before is pending.
     #[cfg(any(feature = "streams", feature = "tower"))]
-    pub(crate) fn begin_if(&mut self, begins: bool) {
-        self.has_begun = !begins || self.vigil.is_held();
+    #[inline]
+    pub(crate) fn begin(&mut self, context: &Context) {
+        self.has_begun = self.has_begun || context.is_live() || self.may_begin(context);
+    }
+
+    #[cfg(any(feature = "streams", feature = "tower"))]
+    #[cold]
+    #[inline(never)]
+    fn may_begin(&mut self, context: &Context) -> bool {
+        scope::trusts_alarm(context) || self.vigil.is_held()
+    }
+
+    #[cfg(any(feature = "streams", feature = "tower"))]
+    #[inline]
+    pub(crate) const fn set_begun(&mut self, has_begun: bool) {
+        self.has_begun = has_begun;
+    }
+
+    /// Gives up what it keeps: what is below has ended.
+    #[cfg(any(feature = "streams", feature = "tower"))]
+    #[inline]
+    pub(crate) fn forget(&mut self) {
+        if !self.is_empty() {
+            *self = Self::new();
+        }
     }
 
     /// Whether it stays because of a shield, although the end of its context was logged.
     #[cfg(all(feature = "tower", feature = "tracing"))]
     pub(crate) fn is_logged(&self) -> bool {
-        let pending = self.vigil.pending.as_ref();
-        pending.is_some_and(|pending| pending.logged.is_set())
+        self.vigil.is_logged()
     }
 
     /// What it remembers of the shields below.
@@ -83,12 +110,34 @@ impl Owner {
         &mut self.vigil
     }
 
-    /// Runs `poll` with `context` as the current one; if that ends pending, registers `waker`, and says why
+    /// Runs `poll` with `current` as the current context; if that ends pending, registers `waker`, and says why
     /// the owner leaves, if it does.
     #[inline]
-    pub(crate) fn poll<T>(
+    pub(crate) fn poll<'a, T>(
         &mut self,
-        context: &Context,
+        current: impl Into<Current<'a>>,
+        waker: &Waker,
+        poll: impl FnMut() -> Poll<T>,
+    ) -> Poll<Result<T, Cancelled>> {
+        self.poll_as::<false, T>(current.into(), waker, poll)
+    }
+
+    /// As [`poll`](Self::poll), of one that keeps nothing, with a context of which one load tells that it lives.
+    #[cfg(any(feature = "streams", feature = "tower"))]
+    #[inline]
+    pub(crate) fn poll_new<T>(
+        &mut self,
+        current: Current<'_>,
+        waker: &Waker,
+        poll: impl FnMut() -> Poll<T>,
+    ) -> Poll<Result<T, Cancelled>> {
+        self.poll_as::<true, T>(current, waker, poll)
+    }
+
+    #[inline]
+    fn poll_as<const IS_NEW: bool, T>(
+        &mut self,
+        current: Current<'_>,
         waker: &Waker,
         mut poll: impl FnMut() -> Poll<T>,
     ) -> Poll<Result<T, Cancelled>> {
@@ -98,24 +147,23 @@ impl Owner {
             memory,
             has_begun,
         } = self;
+        let context = current.known();
         scope::with(|scope| {
             scope.frame.look(|above| {
-                let known = waiter.known(context, waker);
+                let kept = (!IS_NEW).then_some(&*waiter);
+                let known = kept.and_then(|waiter| waiter.known(context, waker));
                 let task = known.map_or_else(TaskId::current, |known| known.task);
                 let _lent = Lent::new(scope, memory);
                 let before = scope.epoch.get();
-                let frame = Frame::of_owner(context, waker, task, above);
+                let frame = Frame::of_owner(current, waker, task, above);
                 // As long as `told` is, there is nothing to do after a poll that ended calm and pending.
                 let (mut state, mut told) = match known {
                     Some(known) => (known.node.state(), known.node.state()),
                     None => (context.state(), &NOT_TOLD),
                 };
-                if !(state.is_told() && (known.is_some() || *has_begun)) {
-                    let has_begun = std::mem::replace(has_begun, true);
-                    state = match begin(&frame, vigil, has_begun) {
-                        Ok(state) => state,
-                        Err(cancelled) => return Poll::Ready(Err(cancelled)),
-                    };
+                if !(IS_NEW || (state.is_told() && (known.is_some() || *has_begun))) {
+                    let has_begun = mem::replace(has_begun, true);
+                    state = begin(&frame, vigil, has_begun)?;
                 }
                 loop {
                     if let Poll::Ready(value) = scope.enter(&frame, state, &mut poll) {
@@ -147,10 +195,10 @@ impl Owner {
 #[inline(never)]
 fn begin<'a>(frame: &Frame<'a>, vigil: &Vigil, has_begun: bool) -> Result<&'a State, Cancelled> {
     vigil.restore_logged(&frame.logged);
-    let state = scope::state_of(frame.context.anchor());
+    let state = scope::state_of(frame.context().anchor());
     // The alarm of a deadline may be late.
     let is_live = has_begun && state.is_told();
-    if !is_live && frame.context.is_cancelled() {
+    if !is_live && frame.context().is_cancelled() {
         if !has_begun && let Some(cancelled) = frame.leave(None) {
             return Err(cancelled);
         }
@@ -171,7 +219,7 @@ fn look_closely(
     waker: &Waker,
     before: u64,
 ) -> Next {
-    let context = frame.context;
+    let context = frame.context();
     let is_calm = frame.is_calm_for(waker);
     // Nothing ends it, or somebody above looks as well.
     let anchor = context.anchor().filter(|_| !frame.is_covered());
@@ -298,85 +346,5 @@ impl fmt::Debug for Waiter {
         } else {
             "Waiter"
         })
-    }
-}
-
-/// What an await remembers from one pending poll to the next: the shields below that were pending when
-/// they were last polled. Takes memory only then.
-#[derive(Default)]
-pub(crate) struct Vigil {
-    pending: Option<Box<Pending>>,
-}
-
-#[derive(Default)]
-struct Pending {
-    shields: Vec<Weak<()>>,
-    /// Of an owner that stays because of them: the mark of its frame.
-    logged: Logged,
-}
-
-impl Vigil {
-    pub(crate) const fn new() -> Self {
-        Self { pending: None }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.pending.is_none()
-    }
-
-    /// Whether a shield is pending that it waits for.
-    pub(crate) fn is_needed(&self) -> bool {
-        self.shields().any(|shield| shield.strong_count() > 0)
-    }
-
-    /// Has it wait for those of `other` as well.
-    #[cfg(any(feature = "streams", feature = "tower"))]
-    pub(crate) fn extend(&mut self, other: &Self) {
-        other.shields().for_each(|shield| self.wait_for(shield));
-    }
-
-    /// Has the awaits above wait as well: what is below may be pending without having been polled.
-    #[cfg(any(feature = "streams", feature = "tower"))]
-    pub(crate) fn note_again(&self) {
-        let pending = self.shields().filter(|shield| shield.strong_count() > 0);
-        pending.for_each(|shield| watch::note_pending(|| Weak::clone(shield)));
-    }
-
-    fn shields(&self) -> impl Iterator<Item = &Weak<()>> {
-        self.pending.iter().flat_map(|pending| &pending.shields)
-    }
-
-    pub(crate) fn wait_for(&mut self, shield: &Weak<()>) {
-        let known = &mut self.pending.get_or_insert_default().shields;
-        if !known.iter().any(|other| other.ptr_eq(shield)) {
-            // While the context lives, nobody asks; and that may be as long as there are shields.
-            known.retain(|other| other.strong_count() > 0);
-            known.push(Weak::clone(shield));
-        }
-    }
-
-    /// Whether shields below have to end first; forgets those that have.
-    pub(crate) fn is_held(&mut self) -> bool {
-        if let Some(Pending { shields, .. }) = self.pending.as_deref_mut() {
-            shields.retain(|shield| shield.strong_count() > 0);
-            if shields.is_empty() {
-                self.pending = None;
-            }
-        }
-        !self.is_empty()
-    }
-
-    /// Has the frame of the next poll marked as the last one was.
-    fn restore_logged(&self, logged: &Logged) {
-        if let Some(pending) = &self.pending {
-            logged.follow(&pending.logged);
-        }
-    }
-
-    /// Keeps the mark of a frame until the next poll.
-    fn keep_logged(&self, logged: &Logged) {
-        if let Some(pending) = &self.pending {
-            pending.logged.follow(logged);
-        }
     }
 }

@@ -10,7 +10,8 @@
 //! meanwhile, the owner finds that out after the poll, and polls once more; that poll is not calm, and
 //! every await looks, innermost first. So one comparison is all that a pending await costs.
 //!
-//! A frame ([`crate::frame`]) lies on the stack of the owner, and is lent. What each await looks at, the frame
+//! A frame ([`crate::frame`]) lies on the stack of the owner, and is lent. Its context may be one that is made when
+//! somebody asks for it ([`crate::current`]): until then what it ends with is looked at in its place. What each await looks at, the frame
 //! and where it says whether the context may have ended ([`crate::state`]), is in one cache line without a
 //! destructor, so that reaching it costs one offset.
 //!
@@ -42,6 +43,7 @@ use std::mem::ManuallyDrop;
 use std::task::Waker;
 
 use crate::context::Context;
+use crate::current::Current;
 use crate::frame::{Frame, OUTERMOST, WakerId};
 use crate::memory::{Memory, Used};
 use crate::raw::{Slot, with_local};
@@ -156,7 +158,7 @@ impl Scope {
     #[inline(never)]
     pub(crate) fn has_ended(&self) -> bool {
         let has_ended = |frame: &Frame<'_>| {
-            !self.trusts_alarm(frame) && frame.context.is_cancelled() && frame.is_in_task()
+            !self.trusts_alarm(frame) && frame.context().is_cancelled() && frame.is_in_task()
         };
         !self.is_live() && self.frame.look(has_ended)
     }
@@ -207,7 +209,7 @@ pub(crate) fn current() -> Context {
     with(|scope| {
         scope.frame.look(|frame| {
             if frame.is_in_task() {
-                frame.context.clone()
+                frame.make_context().clone()
             } else {
                 Context::background()
             }
@@ -267,27 +269,37 @@ pub(crate) fn has_ended(context: &Context) -> bool {
 /// Whether an await of `context` need not look at the clock as it begins.
 pub(crate) fn trusts_alarm(context: &Context) -> bool {
     with(|scope| {
-        let trusts = |frame: &Frame<'_>| frame.context == context && scope.trusts_alarm(frame);
+        let trusts = |frame: &Frame<'_>| frame.is_of(context) && scope.trusts_alarm(frame);
         scope.frame.look(trusts)
     })
 }
 
-/// Runs `action` with `context` as the current one, and without the promises above.
-pub(crate) fn within<R>(context: &Context, action: impl FnOnce() -> R) -> R {
-    within_using(context, &mut Memory::new(), action)
+/// Runs `action` with `current` as the current context, and without the promises above.
+#[inline]
+pub(crate) fn within<'a, R>(current: impl Into<Current<'a>>, action: impl FnOnce() -> R) -> R {
+    within_using(current, &mut Memory::new(), action)
+}
+
+/// As [`within`], out of the way of what calls it.
+#[cfg(any(feature = "streams", feature = "tower"))]
+#[inline(never)]
+pub(crate) fn run_within(current: Current<'_>, action: &mut dyn FnMut()) {
+    within(current, action);
 }
 
 /// As [`within`], for what is polled again with the same `memory`.
-pub(crate) fn within_using<R>(
-    context: &Context,
+#[inline]
+pub(crate) fn within_using<'a, R>(
+    current: impl Into<Current<'a>>,
     memory: &mut Memory,
     action: impl FnOnce() -> R,
 ) -> R {
+    let current = current.into();
     with(|scope| {
         scope.frame.look(|above| {
-            let frame = Frame::without_promise(context, above);
+            let frame = Frame::without_promise(current, above);
             let _used = Used::new(scope, memory);
-            scope.enter(&frame, state_of(context.anchor()), action)
+            scope.enter(&frame, state_of(current.known().anchor()), action)
         })
     })
 }

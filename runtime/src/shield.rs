@@ -44,7 +44,7 @@ impl<F: Future> Future for Shield<F> {
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<F::Output> {
         let this = self.project();
         let future = this.future;
-        let polled = within_using(this.context, this.memory, || future.poll(task));
+        let polled = within_using(&*this.context, this.memory, || future.poll(task));
         if polled.is_pending() {
             note_shield(this.pending.get_or_insert_default());
         } else {

@@ -1,8 +1,9 @@
 //! HTTP services and clients whose requests have a context, on the traits of tower: axum, hyper, tonic.
 //!
 //! [`ContextLayer`] goes around a server's service. Each request has a context of its own below the server's: the
-//! current one while it is answered. It ends in one of four ways, which [`RequestEnd`] tells apart. [`TimeoutLayer`] goes around a route and gives it less time. [`ClientLayer`]
-//! goes around a client: it hands the remaining time on, and aborts what its context does not wait for any more.
+//! current one while it is answered. It ends in one of four ways, which [`RequestEnd`] tells apart. [`TimeoutLayer`]
+//! goes around a route and gives it less time. [`ClientLayer`] goes around a client: it hands the remaining time on,
+//! and aborts what its context does not wait for any more.
 //!
 //! Peers that were opted in on both sides tell each other why: [`ContextLayer::share_causes`], [`CauseLayer`].
 //!
@@ -17,6 +18,7 @@ mod end;
 mod exchange;
 mod header;
 mod layer;
+mod lazy;
 mod response;
 mod scoped;
 #[cfg(feature = "tokio")]

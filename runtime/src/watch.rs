@@ -9,9 +9,9 @@ use std::task::Waker;
 use crate::context::Context;
 use crate::frame::{Frame, TaskId, WakerId};
 use crate::memory::Memory;
-use crate::owner::Vigil;
 use crate::scope::{self, Parked, Registered, Scope};
 use crate::site::Site;
+use crate::vigil::Vigil;
 
 thread_local! {
     static SHIELDS: RefCell<Vec<(u64, TaskId, Weak<()>)>> = const { RefCell::new(Vec::new()) };
@@ -144,6 +144,7 @@ pub(crate) fn forget_parked() {
 }
 
 /// Whether a shield below was pending in this poll.
+#[inline]
 pub(crate) fn is_shielded_below(before: u64) -> bool {
     scope::with(|scope| scope.shielded.get() > before)
 }

@@ -12,7 +12,9 @@ use pin_project_lite::pin_project;
 
 use crate::cancelled::{Cancelled, Left};
 use crate::context::Context;
-use crate::repeated::Repeated;
+use crate::current::Current;
+use crate::owner::Owner;
+use crate::repeated::{Home, Repeated, keep};
 
 /// Ends streams with a context; implemented for all of them.
 pub trait CancellableStream: Stream {
@@ -78,22 +80,44 @@ pin_project! {
     #[must_use = "streams do nothing unless polled"]
     pub struct UntilCancelled<S> {
         #[pin]
-        items: Repeated<S>,
+        items: Repeated<S, Watched>,
         // What the error says was left.
         place: &'static Location<'static>,
+    }
+}
+
+struct Watched {
+    context: Context,
+    owner: Owner,
+}
+
+impl Watched {
+    const fn new(context: Context) -> Self {
+        let owner = Owner::new();
+        Self { context, owner }
+    }
+}
+
+impl Home for Watched {
+    fn current(&self) -> Current<'_> {
+        Current::of(&self.context)
+    }
+
+    fn parts(&mut self) -> Option<(Current<'_>, &mut Owner)> {
+        Some((Current::of(&self.context), &mut self.owner))
     }
 }
 
 impl<S> UntilCancelled<S> {
     pub(super) fn new(context: Context, stream: S, place: &'static Location<'static>) -> Self {
         Self {
-            items: Repeated::new(context, stream),
+            items: Repeated::new(Watched::new(context), Some(stream)),
             place,
         }
     }
 
     pub(super) const fn context(&self) -> &Context {
-        self.items.context()
+        &self.items.home().context
     }
 
     pub(super) const fn stream(&self) -> Option<&S> {
@@ -125,9 +149,15 @@ impl<S: Stream> Stream for UntilCancelled<S> {
         if items.inner().is_none() {
             return Poll::Ready(None);
         }
-        let item = ready!(items.poll_until(task, S::poll_next, Option::is_none)).transpose();
-        let leave = |cancelled: Cancelled| cancelled.left_at(Left::Place(place));
-        Poll::Ready(item.map(|item| item.map_err(leave)))
+        let mut item = None;
+        let polled = items.poll_until(task, |stream, task| {
+            keep(ready!(stream.poll_next(task)), &mut item);
+            Poll::Ready(item.is_none())
+        });
+        Poll::Ready(match ready!(polled) {
+            Ok(()) => item.map(Ok),
+            Err(cancelled) => Some(Err(cancelled.left_at(Left::Place(place)))),
+        })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -4,7 +4,7 @@ use std::convert::identity;
 use std::error::Error;
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Frame;
 
 use super::cause::{self, CAUSE};
@@ -38,7 +38,7 @@ impl Asked {
         Self {
             for_head: request.method() == Method::HEAD,
             for_grpc: is_posted && content_type().is_some_and(is_grpc),
-            for_cause: request.extensions().get::<SharesCauses>().is_some(),
+            for_cause: false,
             errors: identity,
         }
     }
@@ -51,6 +51,15 @@ impl Asked {
             for_cause: false,
             errors,
         }
+    }
+
+    /// Has the sender told why its request was cancelled, if a layer around this one has found out that it is.
+    pub(super) fn share_causes(&mut self, extensions: &Extensions) {
+        self.for_cause = extensions.get::<SharesCauses>().is_some();
+    }
+
+    pub(super) fn error(self, error: BoxError) -> BoxError {
+        (self.errors)(error)
     }
 
     /// RFC 9110, 6.4.1: whether an answer of this status has content.
@@ -80,7 +89,7 @@ impl Asked {
         if self.for_grpc {
             Ok(Frame::trailers(self.trailers(&cancelled)))
         } else {
-            Err((self.errors)(cancelled.into()))
+            Err(self.error(cancelled.into()))
         }
     }
 

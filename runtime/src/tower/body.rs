@@ -5,8 +5,6 @@
 //! 2. Of an answer that was made when the context had ended, maybe because it had, what is ready at once is sent:
 //!    the first frame, and the trailers. So an error page arrives, and nothing goes on for ever.
 
-use std::cell::Cell;
-use std::convert::identity;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
@@ -16,12 +14,9 @@ use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::asked::Asked;
 use super::end::RequestEnd;
-use super::exchange::Exchange;
-use crate::cancelled::Cancelled;
-use crate::context::Context;
-use crate::repeated::Repeated;
+use super::exchange::{self, Exchange, Kept};
+use crate::repeated::{Repeated, keep};
 
 pin_project! {
     /// A body that ends with a context; made by the layers of this module.
@@ -30,102 +25,80 @@ pin_project! {
     /// it was cut off, as HTTP/1.1's missing last chunk or HTTP/2's reset. That of an answer of gRPC ends with the
     /// status `DEADLINE_EXCEEDED` or `CANCELLED` instead.
     pub struct ContextBody<B> {
-        // `None` for one without content.
+        // Without an exchange once the last frame was taken.
         #[pin]
-        frames: Option<Repeated<B>>,
-        // Until the last frame was taken, unless another layer has it.
-        exchange: Option<Exchange>,
-        asked: Asked,
-        // How many bytes are still to come, if that is known.
-        left: Option<u64>,
-        has_begun: bool,
-        is_polled: bool,
-        // Whether no more is to come: then it need not be polled to its end.
-        is_sent: bool,
+        frames: Repeated<B, Kept>,
     }
 
     impl<B> PinnedDrop for ContextBody<B> {
         fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            if *this.is_sent {
-                finish(this.frames, this.exchange);
-            } else if *this.is_polled {
-                // Its poll was left by a panic.
-                fail(this.exchange);
-            } else if let Some(frames) = this.frames.as_mut().as_pin_mut()
-                && let Some(exchange) = this.exchange.take()
-            {
+            let frames = this.project().frames;
+            match frames.home() {
+                Some(exchange) if exchange.progress.is_sent => finish(frames),
                 // Before the body is dropped (invariant 1 of `response`).
-                exchange.abandon(&frames);
+                Some(_) => exchange::end_early(frames),
+                None => {}
             }
         }
     }
 }
 
-impl<B: Body> ContextBody<B> {
-    pub(super) fn new(context: Context, body: B, exchange: Option<Exchange>, asked: Asked) -> Self {
+/// How far a body has come.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// How many bytes are still to come, if that is known.
+    left: Option<u64>,
+    has_begun: bool,
+    /// Whether no more is to come: then it need not be polled to its end.
+    is_sent: bool,
+}
+
+impl Progress {
+    pub(super) fn of<B: Body>(body: &B, is_to_be_sent: bool) -> Self {
         let left = body.size_hint().exact();
-        let is_sent = left == Some(0) || body.is_end_stream();
         Self {
-            frames: Some(Repeated::new(context, body)),
-            exchange,
-            asked,
             left,
             has_begun: false,
-            is_polled: false,
-            is_sent,
+            is_sent: !is_to_be_sent || left.map_or_else(|| body.is_end_stream(), |left| left == 0),
         }
+    }
+
+    /// Begins to wait for a frame; whether that is there already (invariant 2), as far as that is known.
+    const fn begin(&mut self) -> bool {
+        let is_first = !self.has_begun;
+        self.has_begun = true;
+        self.is_sent || is_first
+    }
+
+    pub(super) fn note<D: Buf>(&mut self, frame: &Frame<D>, is_last: bool) {
+        if let (Some(left), Some(data)) = (self.left.as_mut(), frame.data_ref()) {
+            *left = left.saturating_sub(data.remaining() as u64);
+        }
+        self.is_sent |= self.left == Some(0) || is_last;
     }
 }
 
 impl<B> ContextBody<B> {
+    /// That of an exchange which knows its progress.
+    #[inline]
+    pub(super) const fn new(exchange: Box<Exchange>, body: B) -> Self {
+        Self {
+            frames: Repeated::new(Some(exchange), Some(body)),
+        }
+    }
+
     pub(super) const fn empty() -> Self {
         Self {
-            frames: None,
-            exchange: None,
-            asked: Asked::by_us(identity),
-            left: Some(0),
-            has_begun: true,
-            is_polled: false,
-            is_sent: true,
+            frames: Repeated::new(None, None),
         }
     }
 }
 
-/// All is sent. The body goes first, so that nobody can see the context who did not keep it (see [`Exchange`]);
-/// unless it has a token, which is freed with it.
-fn finish<B>(mut frames: Pin<&mut Option<Repeated<B>>>, exchange: &mut Option<Exchange>) {
-    let context = frames.as_ref().get_ref().as_ref().map(Repeated::context);
-    if !context.is_some_and(Context::may_have_token) {
-        frames.set(None);
-    }
-    if let Some(exchange) = exchange.take() {
-        exchange.end(RequestEnd::Answered);
-    }
-    frames.set(None);
-}
-
-type Polled<B> = Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>;
-
-/// The next frame, and whether it is the last one: then the body is dropped in the scope.
-fn poll_in_scope<B: Body>(
-    frames: Pin<&mut Repeated<B>>,
-    task: &mut Task<'_>,
-) -> Poll<(Result<Polled<B>, Cancelled>, bool)> {
-    let is_last = Cell::new(false);
-    let poll = |mut body: Pin<&mut B>, task: &mut Task<'_>| {
-        let frame = body.as_mut().poll_frame(task);
-        is_last.set(matches!(frame, Poll::Ready(None)) || body.is_end_stream());
-        frame
-    };
-    let polled = frames.poll_until(task, poll, |_| is_last.get());
-    polled.map(|frame| (frame, is_last.get()))
-}
-
-/// Ends the context, unless it has ended, and that is why.
-fn fail(exchange: &mut Option<Exchange>) {
-    if let Some(exchange) = exchange.take() {
-        exchange.end(RequestEnd::Failed);
+/// All is sent. The body goes first, so that nobody can see the context who did not keep it.
+fn finish<B>(mut frames: Pin<&mut Repeated<B, Kept>>) {
+    frames.as_mut().end();
+    if let Some(mut exchange) = frames.home_mut().take() {
+        exchange.finish();
     }
 }
 
@@ -140,69 +113,60 @@ where
         self: Pin<&mut Self>,
         task: &mut Task<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, Self::Error>>> {
-        let mut this = self.project();
-        let Some(mut frames) = this.frames.as_mut().as_pin_mut() else {
+        let mut frames = self.project().frames;
+        let Some(exchange) = frames.as_mut().home_mut() else {
             return Poll::Ready(None);
         };
-        if frames
-            .inner()
-            .is_none_or(|body| *this.is_sent && body.is_end_stream())
-        {
-            finish(this.frames, this.exchange);
+        let (is_sent, is_there) = (exchange.progress.is_sent, exchange.progress.begin());
+        if is_sent && frames.inner().is_none_or(B::is_end_stream) {
+            finish(frames);
             return Poll::Ready(None);
         }
-        if *this.is_sent || !std::mem::replace(this.has_begun, true) {
+        if is_there {
             frames.as_mut().goes_on();
         }
-        *this.is_polled = true;
-        let polled = poll_in_scope(frames.as_mut(), task);
-        *this.is_polled = false;
-        let (polled, is_last) = ready!(polled);
-        let mut frame = match polled {
-            Err(cancelled) => {
-                fail(this.exchange);
-                return Poll::Ready(Some(this.asked.end(cancelled)));
-            }
-            Ok(None) => {
-                finish(this.frames, this.exchange);
-                return Poll::Ready(None);
-            }
-            Ok(Some(Err(error))) => {
-                fail(this.exchange);
-                return Poll::Ready(Some(Err(error.into())));
-            }
-            Ok(Some(Ok(frame))) => frame,
-        };
-        if let Some(trailers) = frame.trailers_mut() {
-            this.asked.add_cause(frames.context(), trailers);
+        let (mut frame, mut is_last) = (None, false);
+        let polled = exchange::poll_until(frames.as_mut(), task, |mut body, task| {
+            keep(ready!(body.as_mut().poll_frame(task)), &mut frame);
+            is_last = frame.is_none() || body.is_end_stream();
+            Poll::Ready(is_last)
+        });
+        let exchange = frames.as_mut().home_mut();
+        if let Err(cancelled) = ready!(polled) {
+            // The body is gone.
+            return Poll::Ready(exchange.take().map(|mut exchange| {
+                exchange.end(RequestEnd::Failed);
+                exchange.asked.end(cancelled)
+            }));
         }
-        if let (Some(left), Some(data)) = (this.left.as_mut(), frame.data_ref()) {
-            *left = left.saturating_sub(data.remaining() as u64);
+        if let Some(exchange) = exchange {
+            exchange.note(&mut frame, is_last);
         }
-        *this.is_sent = *this.left == Some(0) || is_last;
         if is_last {
-            finish(this.frames, this.exchange);
+            finish(frames);
         }
-        Poll::Ready(Some(Ok(frame)))
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {
-        let frames = self.frames.as_ref().and_then(Repeated::inner);
-        frames.is_none_or(B::is_end_stream)
+        self.frames.inner().is_none_or(B::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        let frames = self.frames.as_ref().and_then(Repeated::inner);
-        frames.map_or_else(|| SizeHint::with_exact(0), B::size_hint)
+        let body = self.frames.inner();
+        body.map_or_else(|| SizeHint::with_exact(0), B::size_hint)
     }
 }
 
 impl<B> fmt::Debug for ContextBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let context = self.frames.as_ref().map(Repeated::context);
+        let exchange = self.frames.home().as_ref();
         f.debug_struct("ContextBody")
-            .field("context", &context)
-            .field("left", &self.left)
+            .field(
+                "context",
+                &exchange.map(|exchange| exchange.current().make()),
+            )
+            .field("progress", &exchange.map(|exchange| &exchange.progress))
             .finish_non_exhaustive()
     }
 }

@@ -50,15 +50,15 @@ pub(super) struct Told {
 }
 
 impl Causes {
-    /// Has `canceller` told of the cause of `request`, if that has a number.
+    /// Has what `canceller` gives told of the cause of `request`, if that has a number.
     pub(super) fn listen<B>(
         self: &Arc<Self>,
         request: &Request<B>,
-        canceller: &Canceller,
+        canceller: impl FnOnce() -> Option<Canceller>,
     ) -> Option<Box<Told>> {
         let number = Number::of(request.headers())?;
         // Made before, and dropped after the lock, if somebody else has the number.
-        let canceller = canceller.clone();
+        let canceller = canceller()?;
         match self.0.lock().entry(number) {
             Entry::Occupied(_) => return None,
             Entry::Vacant(entry) => _ = entry.insert(canceller),

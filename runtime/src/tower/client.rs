@@ -13,9 +13,10 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::asked::Asked;
-use super::body::ContextBody;
+use super::body::{ContextBody, Progress};
+use super::exchange::Exchange;
 use super::header::{self, TIMEOUT};
-use super::scoped::Scoped;
+use super::scoped::{CALLED_ONCE, Scoped};
 use crate::context::Context;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -150,9 +151,11 @@ where
         let above = request.extensions().get().cloned();
         let context = above.unwrap_or_else(Context::current);
         hand_on_time(&context, &self.layer.header, request.headers_mut());
+        let exchange = Exchange::within(context, Asked::by_us(self.layer.errors));
+        let mut request = Some(request);
+        let call = || self.inner.call(request.take().expect(CALLED_ONCE));
         ClientFuture {
-            scoped: Scoped::call(context, || self.inner.call(request)),
-            errors: self.layer.errors,
+            scoped: Scoped::call(exchange, call),
         }
     }
 }
@@ -172,7 +175,9 @@ pub(crate) fn until_cancelled<B: Body>(
     context: &Context,
     answer: Response<B>,
 ) -> Response<ContextBody<B>> {
-    answer.map(|body| ContextBody::new(context.clone(), body, None, Asked::by_us(identity)))
+    let mut exchange = Exchange::within(context.clone(), Asked::by_us(identity));
+    exchange.progress = Progress::of(answer.body(), true);
+    answer.map(|body| ContextBody::new(exchange, body))
 }
 
 pin_project! {
@@ -181,7 +186,6 @@ pin_project! {
     pub struct ClientFuture<F> {
         #[pin]
         scoped: Scoped<F>,
-        errors: fn(BoxError) -> BoxError,
     }
 }
 
@@ -194,15 +198,15 @@ where
     type Output = Result<Response<ContextBody<B>>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let (mut scoped, errors) = (this.scoped, *this.errors);
-        let response = match ready!(scoped.as_mut().poll(task)) {
-            Ok(answer) => answer.map_err(|error| errors(error.into()))?,
-            Err(cancelled) => return Poll::Ready(Err(errors(cancelled.into()))),
+        let mut answer = None;
+        let (polled, mut exchange) = ready!(self.project().scoped.poll(task, &mut answer));
+        let answer = match polled {
+            Ok(()) => answer.expect("it is there, as its context has not ended"),
+            Err(cancelled) => return Poll::Ready(Err(exchange.asked.error(cancelled.into()))),
         };
-        let context = scoped.take_context();
-        let body = |body| ContextBody::new(context, body, None, Asked::by_us(errors));
-        Poll::Ready(Ok(response.map(body)))
+        let response = answer.map_err(|error| exchange.asked.error(error.into()))?;
+        exchange.progress = Progress::of(response.body(), true);
+        Poll::Ready(Ok(response.map(|body| ContextBody::new(exchange, body))))
     }
 }
 

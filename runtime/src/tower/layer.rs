@@ -10,13 +10,16 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::asked::{Asked, SharesCauses};
+use super::asked::Asked;
 use super::body::ContextBody;
 use super::causes::Causes;
-use super::end::{LimitedBy, RequestEnd, Server};
+use super::end::{LimitedBy, Server};
 use super::exchange::Exchange;
 use super::header;
+use super::lazy::RequestContext;
 use super::response::ResponseFuture;
+use super::scoped::CALLED_ONCE;
+use crate::canceller::Canceller;
 use crate::context::Context;
 use crate::named::Name;
 
@@ -26,12 +29,14 @@ const MAX_PATH: usize = 80;
 /// Gives each request a context.
 ///
 /// It is below the context of the server, is named by the method and the path, and is the [current
-/// one](Context::current) while the request is answered and its body is sent. It ends as [`RequestEnd`] says, and so
-/// do the tasks that it has spawned. Work that is to go on when the request has ended is spawned with
-/// [`Context::without_cancel`].
+/// one](Context::current) while the request is answered and its body is sent. It ends as
+/// [`RequestEnd`](super::RequestEnd) says, and so do the tasks that it has spawned. Work that is to go on when the
+/// request has ended is spawned with [`Context::without_cancel`].
 ///
 /// A service that hands requests to another task, such as tower's `Buffer`, has to take it along: the context in the
 /// extensions of a request, where it has one, is that of the layers and the extractors further inside.
+///
+/// It costs little until somebody asks for it: then it is made.
 ///
 /// The time is the shortest of that of the [header](super::TIMEOUT) and that of [`timeout`](Self::timeout); a
 /// [`TimeoutLayer`](super::TimeoutLayer) further inside may give less.
@@ -69,6 +74,8 @@ const MAX_PATH: usize = 80;
 #[derive(Clone, Debug)]
 pub struct ContextLayer {
     server: Context,
+    /// What the server's context ends with: one look at that mostly tells that it has not ended.
+    ender: Context,
     timeout: Option<Duration>,
     /// If they are shared.
     causes: Option<Arc<Causes>>,
@@ -93,6 +100,7 @@ impl ContextLayer {
     pub fn new(server: &Context) -> Self {
         Self {
             server: server.with_value(Server(server.clone())),
+            ender: server.anchor().cloned().unwrap_or(Context::background()),
             timeout: None,
             causes: None,
             place: Location::caller(),
@@ -120,9 +128,9 @@ impl ContextLayer {
     ///
     /// For listeners that only peers within one's own reach can connect to: the texts may tell more than others
     /// should know. Nobody can cancel the request of somebody else, whose number is random. What a caller says is the
-    /// cause [`RequestEnd::CancelledByCaller`]; [`CauseLayer`](super::CauseLayer) says it. What is told to such a
-    /// caller is the header [`CAUSE`](super::CAUSE) of answers that were made after the end, and the trailers of
-    /// gRPC.
+    /// cause [`RequestEnd::CancelledByCaller`](super::RequestEnd::CancelledByCaller);
+    /// [`CauseLayer`](super::CauseLayer) says it. What is told to such a caller is the header
+    /// [`CAUSE`](super::CAUSE) of answers that were made after the end, and the trailers of gRPC.
     ///
     /// # Examples
     ///
@@ -140,6 +148,19 @@ impl ContextLayer {
 }
 
 impl ContextLayer {
+    pub(super) const fn ender(&self) -> &Context {
+        &self.ender
+    }
+
+    pub(super) const fn place(&self) -> &'static Location<'static> {
+        self.place
+    }
+
+    /// Derives the context of a request.
+    pub(super) fn derive(&self, name: Name) -> (Context, Canceller) {
+        self.server.with_named_cancel(name, self.place)
+    }
+
     /// Ends the request that `request` is about, if it tells a cause; whether there is one.
     fn tell<B>(&self, request: &Request<B>) -> Option<bool> {
         self.causes.as_ref()?.tell(request, self.place)
@@ -181,21 +202,19 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let layer = &self.layer;
         if let Some(is_known) = layer.tell(&request) {
-            return ResponseFuture::told(&layer.server, is_known);
+            return ResponseFuture::told(is_known);
         }
-        let (context, canceller) = layer.server.with_named_cancel(name(&request), layer.place);
-        let context = match self.limit(&request) {
-            Some((by, after)) => RequestEnd::after(after, by, &context, layer.place),
-            None => context,
-        };
-        let causes = layer.causes.as_ref();
-        let told = causes.and_then(|causes| causes.listen(&request, &canceller));
-        if told.is_some() {
-            request.extensions_mut().insert(SharesCauses);
+        let context = || RequestContext::new(layer, name(&request));
+        let mut exchange = Exchange::of(context, Asked::by(&request));
+        if let Some((by, after)) = self.limit(&request) {
+            exchange.limit(by, after);
         }
-        let exchange = Exchange::new(canceller, told);
-        let asked = Asked::by(&request);
-        ResponseFuture::call(context, Some(exchange), asked, || self.inner.call(request))
+        if let Some(causes) = &layer.causes {
+            exchange.share_causes(causes, &mut request);
+        }
+        let mut request = Some(request);
+        let call = || self.inner.call(request.take().expect(CALLED_ONCE));
+        ResponseFuture::call(exchange, call)
     }
 }
 

@@ -2,90 +2,81 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context as Task, Poll};
+use std::task::{Context as Task, Poll, ready};
 
 use pin_project_lite::pin_project;
 
+use super::exchange::{self, Exchange, Kept};
 use crate::cancelled::Cancelled;
-use crate::context::Context;
-use crate::repeated::Repeated;
-use crate::scope;
+use crate::repeated::{Home, Repeated, keep};
+
+/// Why a request is there when a service is called.
+pub(super) const CALLED_ONCE: &str = "a service is called once for each request";
 
 pin_project! {
-    #[project = Projected]
     #[must_use = "futures do nothing unless polled"]
-    pub(super) enum Scoped<F> {
-        Called {
-            #[pin]
-            answer: Repeated<F>,
-        },
-        // It had ended before the service was called.
-        Ended { context: Context },
+    pub(super) struct Scoped<F> {
+        // Without an answer if the context had ended before the service was called.
+        #[pin]
+        scope: Repeated<F, Kept>,
     }
 }
 
 impl<F> Scoped<F> {
-    /// Calls a service, unless `context` has ended.
+    /// Calls a service, once, unless the context has ended.
     #[inline]
-    pub(super) fn call(context: Context, call: impl FnOnce() -> F) -> Self {
-        if context.is_cancelled() {
-            return Self::Ended { context };
+    pub(super) fn call(exchange: Box<Exchange>, call: impl FnMut() -> F) -> Self {
+        let has_ended = exchange.current().known().is_cancelled();
+        let mut scope = Repeated::new(Some(exchange), None);
+        if !has_ended {
+            scope.begin(call);
         }
-        let future = scope::within(&context, call);
-        Self::Called {
-            answer: Repeated::new(context, future),
-        }
+        Self { scope }
     }
 
     /// Calls nothing; not to be polled.
-    pub(super) const fn idle(context: Context) -> Self {
-        Self::Ended { context }
-    }
-
-    pub(super) const fn context(&self) -> &Context {
-        match self {
-            Self::Called { answer } => answer.context(),
-            Self::Ended { context } => context,
+    pub(super) const fn idle() -> Self {
+        Self {
+            scope: Repeated::new(None, None),
         }
     }
 
-    /// The scope, unless the service was not called.
-    pub(super) const fn called(&self) -> Option<&Repeated<F>> {
-        match self {
-            Self::Called { answer } => Some(answer),
-            Self::Ended { .. } => None,
-        }
-    }
-
-    /// Gives the context, for when it was polled to its end.
-    pub(super) fn take_context(self: Pin<&mut Self>) -> Context {
-        match self.project() {
-            Projected::Called { answer } => answer.take_context(),
-            Projected::Ended { context } => context.clone(),
-        }
+    pub(super) fn scope(self: Pin<&mut Self>) -> Pin<&mut Repeated<F, Kept>> {
+        self.project().scope
     }
 }
 
-impl<F: Future> Future for Scoped<F> {
-    type Output = Result<F::Output, Cancelled>;
-
-    fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        match self.project() {
-            Projected::Called { answer } => answer.poll_until(task, F::poll, |_| true),
-            Projected::Ended { context } => {
-                let ended = context.leave(None);
-                Poll::Ready(Err(
-                    ended.expect("it had ended when the service was to be called")
-                ))
-            }
-        }
+impl<F: Future> Scoped<F> {
+    /// Waits for the answer, which is kept in `answer`, where it is not moved about; gives the exchange back.
+    #[inline]
+    pub(super) fn poll(
+        self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+        answer: &mut Option<F::Output>,
+    ) -> Poll<(Result<(), Cancelled>, Box<Exchange>)> {
+        let mut scope = self.project().scope;
+        let result = if scope.inner().is_some() {
+            ready!(exchange::poll_until(
+                scope.as_mut(),
+                task,
+                |future, task| {
+                    keep(Some(ready!(future.poll(task))), answer);
+                    Poll::Ready(true)
+                }
+            ))
+        } else {
+            let ended = scope.home().current().make().leave(None);
+            Err(ended.expect("it had ended when the service was to be called"))
+        };
+        let exchange = scope.home_mut().take();
+        Poll::Ready((result, exchange.expect("it is there until the answer is")))
     }
 }
 
 impl<F> fmt::Debug for Scoped<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scoped")
-            .field("context", self.context())
+            .field("context", self.scope.home().current().make())
             .finish_non_exhaustive()
     }
 }

@@ -12,7 +12,9 @@ use tower_service::Service;
 use super::asked::Asked;
 use super::body::ContextBody;
 use super::end::{LimitedBy, RequestEnd};
+use super::exchange::Exchange;
 use super::response::ResponseFuture;
+use super::scoped::CALLED_ONCE;
 use crate::context::Context;
 
 /// Limits the time of a route's requests, their bodies included, below the context that they have: that in the
@@ -82,7 +84,11 @@ where
         if let Some(above) = request.extensions_mut().get_mut() {
             *above = context.clone();
         }
-        let asked = Asked::by(&request);
-        ResponseFuture::call(context, None, asked, || self.inner.call(request))
+        let mut asked = Asked::by(&request);
+        asked.share_causes(request.extensions());
+        let exchange = Exchange::within(context, asked);
+        let mut request = Some(request);
+        let call = || self.inner.call(request.take().expect(CALLED_ONCE));
+        ResponseFuture::call(exchange, call)
     }
 }
