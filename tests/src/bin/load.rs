@@ -4,9 +4,14 @@
 //! `cargo run --release -p tests --bin load`, on a machine that does nothing else
 //!
 //! Each server is a process of its own on a core of its own; this one keeps connections to it busy, from another
-//! core. Ten pairs of servers, started anew; each pair takes turns of a twentieth of a second, in the order with,
-//! without, without, with, so that a drift of the machine counts against both. On Linux it also tells how long
-//! a server was running per request, which depends less on what else the machine does.
+//! core, and never sleeps, so that no server spends time on waking it. Ten pairs of servers, started anew; each pair
+//! takes turns of a twentieth of a second, in the order with, without, without, with, so that a drift of the machine
+//! counts against both. What is told of a pair are medians of its turns, since a machine may be fast in some and slow
+//! in others. On Linux it also tells how long a server was running per request. `--compare without` compares servers
+//! that are the same, which shows the noise of the machine.
+//!
+//! The load is bytes that were made before, so that the server is what takes the time. hyper's client
+//! (`--client hyper`) takes longer than the server: then the ratio is about 1, and says little.
 
 use std::convert::Infallible;
 use std::io;
@@ -14,7 +19,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use axum::body::HttpBody;
+use axum::body::{Bytes, HttpBody};
 use axum::routing::get;
 use axum::{BoxError, Router};
 use cancel_context::Context;
@@ -22,8 +27,10 @@ use cancel_context::tower::ContextLayer;
 use clap::{Parser, ValueEnum};
 use comfy_table::{CellAlignment, Table, presets};
 use core_affinity::CoreId;
+use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
-use hyper::{Request, Response};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{Request, Response, header};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -31,7 +38,7 @@ use tests::process::{Process, median};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tower::{Layer, Service};
 
 /// Of the requests per second without contexts.
@@ -41,6 +48,7 @@ const TURN: Duration = Duration::from_millis(50);
 const TURNS: usize = 40;
 const TURNS_IF_QUICK: usize = 10;
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n";
+const HOST: &str = "here";
 const ANSWER: &str = "hello";
 
 /// Measures what a context for each request costs an HTTP server.
@@ -55,6 +63,12 @@ struct Arguments {
     /// Let the system place the server and the load, each with as many threads as there are cores.
     #[arg(long)]
     free: bool,
+    /// What to compare with servers without contexts; those themselves show the noise of the machine.
+    #[arg(long, value_enum, default_value_t = Variant::With)]
+    compare: Variant,
+    /// What sends the requests.
+    #[arg(long, value_enum, default_value_t = Client::Bytes)]
+    client: Client,
     /// How many pairs of servers to measure.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pairs: u32,
@@ -73,6 +87,12 @@ struct Arguments {
 enum Variant {
     With,
     Without,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Client {
+    Bytes,
+    Hyper,
 }
 
 /// Keeps this thread on a core, where the system can do that.
@@ -113,35 +133,64 @@ where
     }
 }
 
-/// A connection, and where the answers to its requests are read.
-struct Connection {
-    stream: TcpStream,
-    answer: Vec<u8>,
+/// A connection that is busy with one request at a time.
+enum Connection {
+    /// With room for an answer: all are of the same length.
+    Bytes(TcpStream, Vec<u8>),
+    Hyper(SendRequest<Empty<Bytes>>),
 }
 
 impl Connection {
-    /// Connects, and learns how long an answer is: all are the same but for the date.
-    async fn open(server: &Process) -> io::Result<Self> {
+    async fn open(server: &Process, client: Client) -> anyhow::Result<Self> {
         let mut stream = TcpStream::connect(server.address()).await?;
         stream.set_nodelay(true)?;
+        if let Client::Hyper = client {
+            let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+            // It ends with the sender.
+            tokio::spawn(connection);
+            return Ok(Self::Hyper(sender));
+        }
         stream.write_all(REQUEST).await?;
         let mut answer = Vec::new();
         while !answer.ends_with(ANSWER.as_bytes()) {
             answer.push(stream.read_u8().await?);
         }
-        Ok(Self { stream, answer })
+        Ok(Self::Bytes(stream, answer))
+    }
+
+    async fn request(&mut self) -> anyhow::Result<()> {
+        match self {
+            Self::Bytes(stream, answer) => {
+                stream.write_all(REQUEST).await?;
+                stream.read_exact(answer).await?;
+                ensure!(answer.ends_with(ANSWER.as_bytes()), "another answer");
+            }
+            Self::Hyper(sender) => {
+                sender.ready().await?;
+                let request = Request::get("/").header(header::HOST, HOST);
+                let answer = sender.send_request(request.body(Empty::new())?).await?;
+                let body = answer.into_body().collect().await?.to_bytes();
+                ensure!(body == ANSWER, "another answer");
+            }
+        }
+        Ok(())
     }
 
     /// Sends one request after the other, and counts them.
     async fn keep_busy(mut self, until: Instant) -> anyhow::Result<(Self, u32)> {
         let mut requests = 0;
         while Instant::now() < until {
-            self.stream.write_all(REQUEST).await?;
-            self.stream.read_exact(&mut self.answer).await?;
-            ensure!(self.answer.ends_with(ANSWER.as_bytes()), "another answer");
+            self.request().await?;
             requests += 1;
         }
         Ok((self, requests))
+    }
+}
+
+/// Keeps this thread from sleeping.
+async fn stay_awake() {
+    loop {
+        yield_now().await;
     }
 }
 
@@ -149,10 +198,14 @@ impl Connection {
 struct Measured {
     server: Process,
     connections: Vec<Connection>,
-    requests: f64,
-    elapsed: Duration,
+    turns: Vec<Turn>,
+}
+
+/// What a server did in its turn.
+struct Turn {
+    requests_per_second: f64,
     /// In nanoseconds.
-    running: f64,
+    running_per_request: f64,
 }
 
 impl Measured {
@@ -170,16 +223,14 @@ impl Measured {
         let mut measured = Self {
             connections: Vec::new(),
             server,
-            requests: 0.0,
-            elapsed: Duration::ZERO,
-            running: 0.0,
+            turns: Vec::new(),
         };
         for _ in 0..arguments.connections {
-            let connection = Connection::open(&measured.server).await?;
+            let connection = Connection::open(&measured.server, arguments.client).await?;
             measured.connections.push(connection);
         }
         measured.take_turn().await?;
-        (measured.requests, measured.elapsed, measured.running) = (0.0, Duration::ZERO, 0.0);
+        measured.turns.clear();
         Ok(measured)
     }
 
@@ -190,29 +241,30 @@ impl Measured {
         let mut busy: JoinSet<_> = connections
             .map(|connection| connection.keep_busy(begun + TURN))
             .collect();
+        let awake = tokio::spawn(stay_awake());
+        let mut requests = 0.0;
         while let Some(connection) = busy.join_next().await {
-            let (connection, requests) = connection??;
+            let (connection, answered) = connection??;
             self.connections.push(connection);
-            self.requests += f64::from(requests);
+            requests += f64::from(answered);
         }
-        self.elapsed += begun.elapsed();
-        self.running += self.server.running_time() - running;
+        awake.abort();
+        self.turns.push(Turn {
+            requests_per_second: requests / begun.elapsed().as_secs_f64(),
+            running_per_request: (self.server.running_time() - running) / requests,
+        });
         Ok(())
     }
 
-    fn requests_per_second(&self) -> f64 {
-        self.requests / self.elapsed.as_secs_f64()
-    }
-
-    fn running_time_per_request(&self) -> f64 {
-        self.running / self.requests
+    fn median_of(&self, figure: impl FnMut(&Turn) -> f64) -> f64 {
+        median(self.turns.iter().map(figure).collect())
     }
 }
 
 /// Starts a server of each kind, and lets them take turns.
 async fn pair(turns: usize, arguments: &Arguments) -> anyhow::Result<[Measured; 2]> {
     let mut servers = [
-        Measured::start(Variant::With, arguments).await?,
+        Measured::start(arguments.compare, arguments).await?,
         Measured::start(Variant::Without, arguments).await?,
     ];
     for turn in 0..turns {
@@ -221,6 +273,16 @@ async fn pair(turns: usize, arguments: &Arguments) -> anyhow::Result<[Measured; 
         }
     }
     Ok(servers)
+}
+
+/// The median of what `compare` gives for two turns that follow each other.
+fn of_turns([with, without]: &[Measured; 2], compare: impl Fn(&Turn, &Turn) -> f64) -> f64 {
+    let turns = with.turns.iter().zip(&without.turns);
+    median(
+        turns
+            .map(|(with, without)| compare(with, without))
+            .collect(),
+    )
 }
 
 /// Prints each pair, and the medians; gives the ratio of requests per second.
@@ -244,9 +306,13 @@ async fn compare(arguments: &Arguments) -> anyhow::Result<f64> {
     let (mut ratios, mut costs) = (Vec::new(), Vec::new());
     for number in 1..=arguments.pairs {
         let pair = pair(turns, arguments).await?;
-        let [with, without] = pair.each_ref().map(Measured::requests_per_second);
-        let [long, short] = pair.each_ref().map(Measured::running_time_per_request);
-        let (ratio, cost) = (with / without, long - short);
+        let rate = |turn: &Turn| turn.requests_per_second;
+        let running = |turn: &Turn| turn.running_per_request;
+        let [with, without] = pair.each_ref().map(|server| server.median_of(rate));
+        let [long, short] = pair.each_ref().map(|server| server.median_of(running));
+        // Of turns that follow each other: the machine may be fast in some and slow in others.
+        let ratio = of_turns(&pair, |with, without| rate(with) / rate(without));
+        let cost = of_turns(&pair, |with, without| running(with) - running(without));
         table.add_row([
             number.to_string(),
             format!("{with:.0}"),
