@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Future, pending, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context as Task, Poll, Waker};
@@ -260,4 +261,23 @@ async fn a_server_that_ends_while_a_request_is_polled_first_ends_that() {
     }));
     let answer = service.call(request()).await.unwrap();
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+// guarantee E2; the symptom: it had been cancelled, nobody knew why
+#[tokio::test]
+async fn a_service_that_panics_as_it_is_called_has_failed() {
+    let (server, _canceller) = server();
+    let asked = Asked::default();
+    let mut service = ContextLayer::new(&server).layer(service_fn(|_: Request<()>| {
+        asked.lock().unwrap().push(Context::current());
+        assert!(
+            !server.is_cancelled() && asked.lock().unwrap().is_empty(),
+            "it is to panic"
+        );
+        pending::<Result<Response<Full<Bytes>>, Infallible>>()
+    }));
+    let called = catch_unwind(AssertUnwindSafe(|| service.call(request())));
+    assert!(called.is_err());
+    let context = asked.lock().unwrap().remove(0);
+    assert_eq!(RequestEnd::of(&context), Some(RequestEnd::Failed));
 }

@@ -122,3 +122,10 @@ impl Made {
         self.end(RequestEnd::Answered);
     }
 }
+
+impl Drop for Made {
+    /// It has ended, unless a panic came between.
+    fn drop(&mut self) {
+        self.end(RequestEnd::Failed);
+    }
+}
